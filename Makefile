@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Larch: an XDP layer-4 load balancer that learns. `make help` lists the targets.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
+say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
+	libyaml-dev libjansson-dev libcriterion-dev clang-format iproute2 ethtool curl nginx-light procps
+LIBS     := libbpf libmnl yaml-0.1 jansson
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
+	-Wno-sign-conversion -Werror
+CFLAGS ?= -O2 -g
+cflags  = -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
+	-DLARCH_VERSION='"$(VERSION)"' -DLARCH_LIBDIR='"$(PREFIX)/lib/larch"'
+LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lelf -lz -lm
+VERSION := 0.1.0
+
+programs := larchd larchctl
+modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
+tools    := loadgen labserver $(patsubst tools/%.c,%,$(filter-out tools/loadgen% tools/labserver%,$(wildcard tools/*.c)))
+unit     := $(wildcard tests/unit/*.c)
+packet   := $(wildcard tests/packet/*.c)
+
+objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
+binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%)
+bpf      := $(BUILD)/larch.bpf.o $(BUILD)/agent.bpf.o
+
+all: $(bpf) $(binaries) ## build everything (the default)
+
+deps: ## install what building and testing need (Debian)
+	$(Q)command -v apt-get >/dev/null || { echo "make deps knows Debian only; install: $(PACKAGES)"; exit 1; }
+	$(Q)missing=""; for p in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
+	done; [ -z "$$missing" ] || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+
+# Says what is missing before a compiler does.
+$(BUILD)/.deps-checked: Makefile
+	$(Q)mkdir -p $(BUILD)
+	$(Q)for tool in $(CLANG) $(CC) $(BPFTOOL) pkg-config; do command -v $$tool >/dev/null || \
+		{ echo "larch: $$tool is missing; 'make deps' installs all that is needed"; exit 1; }; done
+	$(Q)pkg-config --exists $(LIBS) || \
+		{ pkg-config --print-errors $(LIBS) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
+	$(Q)touch $@
+
+$(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/.deps-checked
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-missing-declarations \
+		-MMD -MP -MF $(BUILD)/$*.bpf.d -MT $@ -Ivmlinux -Iinclude -Ibpf -c $< -o $@.tmp
+	$(Q)llvm-strip -g $@.tmp -o $@ && rm $@.tmp
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*) > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/%.o: %.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h $(BUILD)/agent.skel.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(cflags) -c $< -o $@
+
+$(BUILD)/liblarch.a: $(call objects,$(modules))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# A tool is tools/NAME.c, and for the larger ones tools/NAME_*.c, with tools/lib/*.c.
+$(BUILD)/liblab.a: $(call objects,$(wildcard tools/lib/*.c))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define tool_rule
+$(BUILD)/$(1): $(call objects,$(wildcard tools/$(1).c tools/$(1)_*.c)) $(BUILD)/liblab.a $(BUILD)/liblarch.a
+	$$(call say,LD,$$@)
+	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach tool,$(tools),$(eval $(call tool_rule,$(tool))))
+
+$(BUILD)/unit-tests: $(call objects,$(unit)) $(BUILD)/liblab.a $(BUILD)/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+$(BUILD)/packet-tests: $(call objects,$(packet)) $(BUILD)/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+tests: all $(BUILD)/unit-tests $(BUILD)/packet-tests ## build the tests
+
+check: deps ## run all tests (as root)
+	$(Q)$(MAKE) --no-print-directory tests lint
+	$(Q)BUILD=$(BUILD) tests/run
+
+demo: deps ## real traffic in network namespaces: see Larch learn, in under 3 minutes
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tools/demo
+
+bench: deps ## ns per packet, and what a tick costs
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tools/run-bench
+
+lint: ## format, layering, shell syntax
+	$(Q)tools/lint
+
+format: ## format the sources
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' ':!vmlinux')
+
+vmlinux: ## regenerate vmlinux/vmlinux.h from the running kernel
+	$(Q)vmlinux/generate.sh
+
+install: all ## install under PREFIX (/usr/local), honouring DESTDIR
+	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/larch $(DESTDIR)$(PREFIX)/share/doc/larch
+	$(Q)install -m 755 $(BUILD)/larchd $(BUILD)/larchctl $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 $(bpf) $(DESTDIR)$(PREFIX)/lib/larch
+	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
+
+clean: ## remove what was built
+	$(Q)rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers"
+
+.PHONY: all deps tests check demo bench lint format vmlinux install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Larch's agent: an XDP program on each backend that takes packets out of the balancer's tunnels
+ * (IPIP, IPv6 in IPv4, IPv4 in IPv6, IPv6 in IPv6) and passes them to the host, which owns the
+ * service's address on its loopback interface and answers the client directly. What is not
+ * tunnelled passes untouched. A flow whose socket is not here will be passed on from decapsulate().
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "cursor.h"
+#include "larch/outcome.h"
+#include "packet.h"
+
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_AGENT_OUTCOME_COUNT);
+	__type(key, __u32);
+	__type(value, struct larch_counter);
+} larch_agent SEC(".maps");
+
+/* What the tunnel header says. */
+struct tunnel {
+	__u32 bytes;   /* of the outer header */
+	__u32 inner;   /* bytes of the inner packet, by the outer header */
+	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6; anything else: no tunnel */
+	__u8 fragment;
+};
+
+/* Outer headers with options or extensions are not ours: passed untouched. */
+static __always_inline bool tunnel_ipv4(struct cursor *cursor, struct tunnel *tunnel)
+{
+	struct iphdr *ip = cursor_take(cursor, sizeof(*ip));
+	__u32 total;
+
+	if (!ip || ip->version != 4 || ip->ihl * 4 != sizeof(*ip))
+		return false;
+	total = bpf_ntohs(ip->tot_len);
+	tunnel->bytes = sizeof(*ip);
+	tunnel->inner = total > sizeof(*ip) ? total - sizeof(*ip) : 0;
+	tunnel->protocol = ip->protocol;
+	tunnel->fragment = (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) != 0;
+	return true;
+}
+
+static __always_inline bool tunnel_ipv6(struct cursor *cursor, struct tunnel *tunnel)
+{
+	struct ipv6hdr *ip = cursor_take(cursor, sizeof(*ip));
+
+	if (!ip || ip->version != 6)
+		return false;
+	tunnel->bytes = sizeof(*ip);
+	tunnel->inner = bpf_ntohs(ip->payload_len);
+	tunnel->protocol = ip->nexthdr;
+	return true;
+}
+
+/* Does a whole IP header of the family that the tunnel announces follow? */
+static __always_inline bool tunnel_holds_packet(struct cursor *cursor, const struct tunnel *tunnel)
+{
+	__u64 left = cursor_left(cursor);
+	bool ipv6 = tunnel->protocol == IPPROTO_IPV6;
+	__u8 *inner = cursor_take(cursor, ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	return inner && tunnel->inner <= left && *inner >> 4 == (ipv6 ? 6 : 4);
+}
+
+/* Moves the Ethernet header over the outer IP header. */
+static __always_inline int decapsulate(struct xdp_md *context, const struct tunnel *tunnel)
+{
+	struct cursor cursor = cursor_begin(context);
+	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	struct ethhdr kept;
+
+	if (!ethernet)
+		return LARCH_AGENT_NO_ROOM;
+	kept = *ethernet;
+	kept.h_proto = bpf_htons(tunnel->protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (bpf_xdp_adjust_head(context, (int)tunnel->bytes))
+		return LARCH_AGENT_NO_ROOM;
+	cursor = cursor_begin(context);
+	ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	if (!ethernet)
+		return LARCH_AGENT_NO_ROOM;
+	*ethernet = kept;
+	return LARCH_AGENT_DECAPSULATED;
+}
+
+static __always_inline int receive(struct xdp_md *context)
+{
+	struct cursor cursor = cursor_begin(context);
+	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	struct tunnel tunnel = {};
+	bool found = false;
+
+	if (ethernet && ethernet->h_proto == bpf_htons(ETH_P_IP))
+		found = tunnel_ipv4(&cursor, &tunnel);
+	else if (ethernet && ethernet->h_proto == bpf_htons(ETH_P_IPV6))
+		found = tunnel_ipv6(&cursor, &tunnel);
+	if (!found || (tunnel.protocol != IPPROTO_IPIP && tunnel.protocol != IPPROTO_IPV6))
+		return LARCH_AGENT_NOT_TUNNELLED;
+	if (tunnel.fragment)
+		return LARCH_AGENT_FRAGMENTED;
+	if (!tunnel_holds_packet(&cursor, &tunnel))
+		return LARCH_AGENT_MALFORMED;
+	return decapsulate(context, &tunnel);
+}
+
+static __always_inline int agent_exit(__u32 outcome, __u32 bytes)
+{
+	struct larch_counter *counter = bpf_map_lookup_elem(&larch_agent, &outcome);
+
+	if (counter) {
+		counter->packets++;
+		counter->bytes += bytes;
+	}
+	switch (outcome) {
+#define PASS XDP_PASS
+#define DROP XDP_DROP
+#define X(name, number, verdict, text)                                                             \
+	case number:                                                                               \
+		return verdict;
+		LARCH_AGENT_OUTCOMES(X)
+#undef X
+#undef PASS
+#undef DROP
+	default:
+		return XDP_ABORTED;
+	}
+}
+
+SEC("xdp")
+int larch_agent_xdp(struct xdp_md *context)
+{
+	__u32 bytes = context->data_end - context->data;
+	int outcome = receive(context);
+
+	return agent_exit(outcome, bytes);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which generation is in force, and to which leaf of its tree does the packet's client belong? */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+static __always_inline const struct larch_plan *classify_plan(const struct packet *packet)
+{
+	__u32 index = larch_bank_index(packet->service.id, packet->bank);
+
+	return bpf_map_lookup_elem(&larch_plans, &index);
+}
+
+/* The packet's cell: the quantised features of its client. */
+static __always_inline void classify_cell(struct packet *packet, __u32 size_class)
+{
+	const struct larch_tuple *tuple = &packet->tuple;
+	struct larch_cell *cell = &packet->cell;
+
+	cell->ingress = packet->ingress;
+	cell->service = packet->service.id;
+	cell->port = bpf_ntohs(tuple->destination_port);
+	cell->protocol = tuple->protocol;
+	cell->hops = larch_hops(packet->ttl);
+	cell->size = size_class;
+	cell->arm = larch_hash_arm(packet->hash);
+	if (tuple->ipv6)
+		cell->source =
+			larch_source_ipv6(bpf_ntohl(tuple->source[0]), bpf_ntohl(tuple->source[1]));
+	else
+		cell->source = larch_source_ipv4(bpf_ntohl(tuple->source[3]));
+}
+
+/* Finds bank, cell and leaf. The generation is read once; the packet stays with it. */
+STAGE int classify(struct packet *packet, __u32 size_class)
+{
+	const struct larch_active *active;
+	const struct larch_plan *plan;
+	struct larch_features features;
+	__u32 service;
+
+	if (!packet)
+		return LARCH_DROP_INTERNAL;
+	service = packet->service.id;
+	active = bpf_map_lookup_elem(&larch_active, &service);
+	if (!active || !active->generation)
+		return LARCH_DROP_NO_PLAN;
+	packet->bank = READ_ONCE(active->bank);
+	plan = classify_plan(packet);
+	if (!plan || packet->bank >= LARCH_BANKS)
+		return LARCH_DROP_INTERNAL;
+	classify_cell(packet, size_class);
+	features = larch_features_of(&packet->cell);
+	packet->leaf = larch_tree_walk(&plan->tree, &features);
+	return GO;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stage 8: the one exit. Every packet is counted under one outcome, which decides its verdict. */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+static __always_inline void count_traffic(struct larch_traffic *traffic, __u32 bytes, bool new_flow)
+{
+	if (!traffic)
+		return;
+	traffic->packets++;
+	traffic->bytes += bytes;
+	traffic->flows += new_flow;
+}
+
+static __always_inline void count_forwarded(const struct packet *packet, int outcome)
+{
+	bool new_flow = outcome != LARCH_FORWARD_FLOW;
+	__u32 service = packet->service.id, backend = packet->backend;
+
+	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,
+		      new_flow);
+	count_traffic(bpf_map_lookup_elem(&larch_bck_count, &backend), packet->frame_bytes,
+		      new_flow);
+}
+
+/* `action` is what forward() chose; for other outcomes the list says the verdict. */
+static __always_inline int count_exit(const struct packet *packet, __u32 outcome, int action)
+{
+	struct larch_counter *counter = bpf_map_lookup_elem(&larch_outcomes, &outcome);
+
+	if (counter) {
+		counter->packets++;
+		counter->bytes += packet->frame_bytes;
+	}
+	switch (outcome) {
+#define FORWARD action
+#define PASS	XDP_PASS
+#define DROP	XDP_DROP
+#define X(name, number, verdict, text)                                                             \
+	case number:                                                                               \
+		return verdict;
+		LARCH_OUTCOMES(X)
+#undef X
+#undef FORWARD
+#undef PASS
+#undef DROP
+	default:
+		return XDP_ABORTED;
+	}
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stage 4: the flow table. Which backend does this flow belong to, and where is room for it? */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+/* An open flow that was silent for this many stamp units (5 minutes) may lose its place. */
+#define IDLE_STAMPS 35
+
+/* How willingly an entry gives up its place. */
+enum flow_claim {
+	CLAIM_FREE,
+	CLAIM_DEAD,    /* closed, or a SYN without answer, for a while */
+	CLAIM_CLOSING, /* just closed */
+	CLAIM_SYN,     /* may never have been a flow */
+	CLAIM_IDLE,    /* open, silent for long: a live eviction */
+	CLAIM_NEVER,
+};
+
+static __always_inline __u32 stamp_now(void)
+{
+	return bpf_ktime_get_coarse_ns() >> LARCH_STAMP_SHIFT & ((1 << LARCH_STAMP_BITS) - 1);
+}
+
+static __always_inline __u32 stamp_age(__u32 stamp, __u32 now)
+{
+	return (now - stamp) & ((1 << LARCH_STAMP_BITS) - 1);
+}
+
+static __always_inline struct larch_bucket *flow_bucket(__u32 index)
+{
+	return bpf_map_lookup_elem(&larch_flows, &index);
+}
+
+/* Places in the table are numbered: bucket * LARCH_BUCKET_FLOWS + entry. */
+#define NO_PLACE (-1)
+
+static __always_inline struct larch_flow *flow_at(int place)
+{
+	struct larch_bucket *bucket = flow_bucket((__u32)place / LARCH_BUCKET_FLOWS);
+
+	return bucket ? &bucket->flow[place & (LARCH_BUCKET_FLOWS - 1)] : NULL;
+}
+
+static __always_inline int flow_find_in(__u32 index, __u32 tag)
+{
+	struct larch_bucket *bucket = flow_bucket(index);
+
+	if (!bucket)
+		return NO_PLACE;
+	for (int i = 0; i < LARCH_BUCKET_FLOWS; i++) {
+		union larch_identity identity = {
+			.word = READ_ONCE(bucket->flow[i].identity.word),
+		};
+
+		if (identity.tag == tag && identity.state != LARCH_FLOW_FREE)
+			return index * LARCH_BUCKET_FLOWS + i;
+	}
+	return NO_PLACE;
+}
+
+/* The place of the flow with this hash, or NO_PLACE. */
+STAGE int flow_find(__u64 hash, __u32 mask)
+{
+	__u32 tag = larch_hash_tag(hash);
+	int place = flow_find_in(larch_hash_bucket(hash, mask), tag);
+
+	return place == NO_PLACE ? flow_find_in(larch_hash_second_bucket(hash, mask), tag) : place;
+}
+
+/* Replaces an entry's identity if nobody else changed it since it was read. */
+static __always_inline bool flow_set(struct packet *packet, struct larch_flow *flow,
+				     union larch_identity identity)
+{
+	if (__sync_val_compare_and_swap(&flow->identity.word, packet->identity.word,
+					identity.word) != packet->identity.word)
+		return false;
+	packet->identity = identity;
+	return true;
+}
+
+/* Keeps the stamp fresh; writes only when it changes, once in 8.6 s. */
+static __always_inline void flow_touch(struct packet *packet, struct larch_flow *flow)
+{
+	union larch_identity identity = packet->identity;
+
+	identity.stamp = stamp_now();
+	if (identity.word != packet->identity.word)
+		flow_set(packet, flow, identity);
+}
+
+static __always_inline enum flow_claim flow_claim(union larch_identity identity, __u32 now)
+{
+	__u32 age = stamp_age(identity.stamp, now);
+
+	switch (identity.state) {
+	case LARCH_FLOW_FREE:
+		return CLAIM_FREE;
+	case LARCH_FLOW_SYN:
+		return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_SYN;
+	case LARCH_FLOW_CLOSING:
+		return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_CLOSING;
+	default:
+		return age >= IDLE_STAMPS ? CLAIM_IDLE : CLAIM_NEVER;
+	}
+}
+
+/* The most willing entry of a bucket, if it beats what was found so far. */
+static __always_inline int flow_claim_in(__u32 index, __u32 now, enum flow_claim *best, int place)
+{
+	struct larch_bucket *bucket = flow_bucket(index);
+
+	if (!bucket)
+		return place;
+	for (int i = 0; i < LARCH_BUCKET_FLOWS; i++) {
+		union larch_identity identity = {
+			.word = READ_ONCE(bucket->flow[i].identity.word),
+		};
+		enum flow_claim claim = flow_claim(identity, now);
+
+		if (claim < *best) {
+			*best = claim;
+			place = index * LARCH_BUCKET_FLOWS + i;
+		}
+	}
+	return place;
+}
+
+/*
+ * The place that a new flow with this hash may take: the most willing of its two buckets, or
+ * NO_PLACE. A bare SYN never takes the place of an open flow.
+ */
+STAGE int flow_room(__u64 hash, __u32 mask, __u32 state)
+{
+	enum flow_claim best = state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
+	__u32 now = stamp_now();
+	int place = flow_claim_in(larch_hash_bucket(hash, mask), now, &best, NO_PLACE);
+
+	if (place != NO_PLACE && best == CLAIM_FREE)
+		return place;
+	return flow_claim_in(larch_hash_second_bucket(hash, mask), now, &best, place);
+}
+
+/* The backend of a flow that loses its place owes it nothing any more. */
+static __always_inline void flow_forget(const struct packet *packet, const struct larch_flow *flow)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+	__u32 backend = packet->identity.backend;
+	struct larch_live *live;
+
+	if (packet->identity.state == LARCH_FLOW_FREE || !larch_phase_waits(timing.phase))
+		return;
+	live = bpf_map_lookup_elem(&larch_live, &backend);
+	if (live)
+		__sync_fetch_and_add(&live->in_flight, -1);
+}
+
+static __always_inline void flow_count_eviction(union larch_identity identity)
+{
+	__u32 backend = identity.backend;
+	struct larch_traffic *traffic;
+
+	if (flow_claim(identity, stamp_now()) != CLAIM_IDLE)
+		return;
+	traffic = bpf_map_lookup_elem(&larch_bck_count, &backend);
+	if (traffic)
+		traffic->evicted++;
+}
+
+/*
+ * Remembers the packet's flow with its backend: in its own entry if it has one at `place`, else
+ * where there is room. NULL: no room; the flow then goes untracked.
+ */
+static __always_inline struct larch_flow *flow_insert(struct packet *packet, int place,
+						      enum larch_flow_state state)
+{
+	union larch_identity identity = {
+		.tag = larch_hash_tag(packet->hash),
+		.backend = packet->backend,
+		.stamp = stamp_now(),
+		.state = state,
+		.size = larch_size_class(packet->bytes),
+	};
+	struct larch_flow *flow;
+
+	if (place == NO_PLACE)
+		place = flow_room(packet->hash, packet->bucket_mask, state);
+	if (place == NO_PLACE)
+		return NULL;
+	flow = flow_at(place);
+	if (!flow)
+		return NULL;
+	packet->identity.word = READ_ONCE(flow->identity.word);
+	flow_count_eviction(packet->identity);
+	flow_forget(packet, flow);
+	if (!flow_set(packet, flow, identity))
+		return NULL;
+	WRITE_ONCE(flow->timing.word, 0);
+	return flow;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Larch's balancer: an XDP program that sends each packet of a service to a backend. Read it from
+ * balance() down; each stage is one header, and what they know of a packet is struct packet.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "packet.h"
+
+#include "parse.h"
+#include "service.h"
+#include "flow.h"
+#include "classify.h"
+#include "steer.h"
+#include "sample.h"
+#include "forward.h"
+#include "count.h"
+
+/* Is this the first packet of a new connection, whatever the flow table remembers? */
+static __always_inline bool opens_anew(const struct packet *packet)
+{
+	return packet->tuple.protocol == IPPROTO_TCP && packet->tcp_flags & TCP_SYN &&
+	       packet->identity.state == LARCH_FLOW_CLOSING;
+}
+
+/* A flow that the table knows: its backend, and its clock. */
+static __always_inline int balance_known(struct packet *packet, struct larch_flow *flow)
+{
+	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
+	struct measurement found = {};
+	union larch_identity identity;
+
+	packet->backend = packet->identity.backend;
+	if (tcp && packet->service.signal != LARCH_SIGNAL_NONE)
+		sample_flow(packet, flow, &found);
+	if (tcp && packet->tcp_flags & (TCP_FIN | TCP_RST)) {
+		identity = packet->identity;
+		identity.state = LARCH_FLOW_CLOSING;
+		flow_set(packet, flow, identity);
+	}
+	flow_touch(packet, flow);
+	if ((found.connect_us || found.response_us) &&
+	    classify(packet, packet->identity.size) == GO) {
+		packet->cell.backend = packet->backend;
+		sample_record(packet, &found);
+	}
+	return LARCH_FORWARD_FLOW;
+}
+
+/* A flow that the table does not know: steer it, and remember where. */
+static __always_inline int balance_new(struct packet *packet, int place)
+{
+	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
+	bool syn = tcp && packet->tcp_flags & TCP_SYN;
+	bool ends = tcp && packet->tcp_flags & (TCP_FIN | TCP_RST);
+	struct larch_flow *flow;
+	int go;
+
+	go = classify(packet, larch_size_class(packet->bytes));
+	if (go != GO)
+		return go;
+	go = steer(packet);
+	if (go != GO)
+		return go;
+	flow = ends ? NULL : flow_insert(packet, place, syn ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN);
+	if (!flow)
+		return LARCH_FORWARD_UNTRACKED;
+	if (tcp && !syn)
+		return LARCH_FORWARD_UNKNOWN;
+	if (syn && packet->service.signal != LARCH_SIGNAL_NONE)
+		sample_syn(packet, flow);
+	return LARCH_FORWARD_NEW;
+}
+
+static __always_inline int balance_flow(struct packet *packet)
+{
+	int place = flow_find(packet->hash, packet->bucket_mask);
+	struct larch_flow *flow = place == NO_PLACE ? NULL : flow_at(place);
+
+	if (flow)
+		packet->identity.word = READ_ONCE(flow->identity.word);
+	if (flow && !opens_anew(packet))
+		return balance_known(packet, flow);
+	return balance_new(packet, place);
+}
+
+static __always_inline int balance(struct xdp_md *context, struct packet *packet, int *action)
+{
+	const struct larch_settings *settings;
+	int parsed, go, outcome;
+
+	parsed = parse(context, packet);
+	if (parsed == LARCH_PASS_NOT_IP || parsed == LARCH_PASS_MALFORMED)
+		return parsed;
+	settings = service_settings();
+	if (!settings || !service_maybe(settings, packet))
+		return LARCH_PASS_NOT_OURS;
+	if (parsed != GO)
+		return service_refuse(packet, parsed);
+	go = service_find(settings, packet);
+	if (go != GO)
+		return go;
+	outcome = balance_flow(packet);
+	if (outcome > LARCH_FORWARD_UNKNOWN)
+		return outcome;
+	go = forward(context, packet, action);
+	if (go != GO)
+		return go;
+	count_forwarded(packet, outcome);
+	return outcome;
+}
+
+SEC("xdp")
+int larch(struct xdp_md *context)
+{
+	struct packet packet = {};
+	int action = XDP_ABORTED;
+	int outcome = balance(context, &packet, &action);
+
+	return count_exit(&packet, outcome, action);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The balancer's maps. All are pinned by name, so that whoever loads the program first (ip link
+ * or larchd) leaves them where the next one finds them. Names have at most 15 characters.
+ */
+#pragma once
+
+#include "larch/backend.h"
+#include "larch/cell.h"
+#include "larch/flow.h"
+#include "larch/outcome.h"
+#include "larch/plan.h"
+#include "larch/service.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct larch_settings);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct larch_vip);
+	__type(value, struct larch_service);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_FLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct larch_bucket);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct larch_active);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_active SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES *LARCH_BANKS);
+	__type(key, __u32);
+	__type(value, struct larch_plan);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_plans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES *LARCH_BANKS *LARCH_RINGS);
+	__type(key, __u32);
+	__type(value, struct larch_ring);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES *LARCH_BANKS *LARCH_MAX_LEAVES);
+	__type(key, __u32);
+	__type(value, struct larch_costs);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_costs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct larch_backend);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct larch_live);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_live SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LARCH_MAX_CELLS);
+	__type(key, struct larch_cell);
+	__type(value, struct larch_samples);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_cells SEC(".maps");
+
+/* What a new cell starts from: a map value, since it is too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct larch_samples);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_new_cell SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_OUTCOME_COUNT);
+	__type(key, __u32);
+	__type(value, struct larch_counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_outcomes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct larch_traffic);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_svc_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct larch_traffic);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_bck_count SEC(".maps");

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stage 1: from bytes to struct packet. One cursor moves forward; it alone checks bounds. */
+#pragma once
+
+#include "cursor.h"
+#include "packet.h"
+
+#define MAX_VLAN_TAGS	    2
+#define MAX_EXTENSIONS	    6
+#define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
+#define IPV6_HOP_BY_HOP	    0
+#define IPV6_ROUTING	    43
+#define IPV6_FRAGMENT	    44
+#define IPV6_AUTHENTICATION 51
+#define IPV6_DESTINATION    60
+
+struct vlan_tag {
+	__be16 control;
+	__be16 ethertype;
+};
+
+/* Ethernet and VLAN tags; *ethertype is of what follows them. */
+static __always_inline int parse_link(struct cursor *cursor, struct packet *packet,
+				      __be16 *ethertype)
+{
+	struct ethhdr *ethernet = cursor_take(cursor, sizeof(*ethernet));
+
+	if (!ethernet)
+		return LARCH_PASS_NOT_IP;
+	*ethertype = ethernet->h_proto;
+	packet->link_bytes = sizeof(*ethernet);
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		struct vlan_tag *tag;
+
+		if (*ethertype != bpf_htons(ETH_P_8021Q) && *ethertype != bpf_htons(ETH_P_8021AD))
+			break;
+		tag = cursor_take(cursor, sizeof(*tag));
+		if (!tag)
+			return LARCH_PASS_NOT_IP;
+		*ethertype = tag->ethertype;
+		packet->link_bytes += sizeof(*tag);
+	}
+	return GO;
+}
+
+static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *packet)
+{
+	__u64 left = cursor_left(cursor);
+	struct iphdr *ip = cursor_take(cursor, sizeof(*ip));
+	__u32 header;
+
+	if (!ip || ip->version != 4)
+		return LARCH_PASS_MALFORMED;
+	header = ip->ihl * 4;
+	packet->bytes = bpf_ntohs(ip->tot_len);
+	if (header < sizeof(*ip) || packet->bytes < header || packet->bytes > left)
+		return LARCH_PASS_MALFORMED;
+	packet->tuple.source[2] = packet->tuple.destination[2] = bpf_htonl(0xffff);
+	packet->tuple.source[3] = ip->saddr;
+	packet->tuple.destination[3] = ip->daddr;
+	packet->tuple.protocol = ip->protocol;
+	packet->traffic_class = ip->tos;
+	packet->ttl = ip->ttl;
+	packet->fragment = (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) != 0;
+	packet->payload = packet->bytes - header;
+	if (!cursor_take(cursor, header - sizeof(*ip)))
+		return LARCH_PASS_MALFORMED;
+	return GO;
+}
+
+/* Steps over the extension headers; *next is the protocol behind them. */
+static __always_inline int parse_extensions(struct cursor *cursor, struct packet *packet,
+					    __u8 *next)
+{
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		struct ipv6_opt_hdr *extension;
+		__u32 size;
+
+		if (*next != IPV6_HOP_BY_HOP && *next != IPV6_ROUTING && *next != IPV6_FRAGMENT &&
+		    *next != IPV6_AUTHENTICATION && *next != IPV6_DESTINATION)
+			return GO;
+		extension = cursor_take(cursor, 8);
+		if (!extension)
+			return LARCH_PASS_MALFORMED;
+		size = extension->hdrlen * 8; /* beyond the first 8 bytes */
+		if (*next == IPV6_FRAGMENT) {
+			packet->fragment = 1;
+			size = 0;
+		} else if (*next == IPV6_AUTHENTICATION) {
+			size = extension->hdrlen * 4;
+		}
+		if (packet->payload < size + 8 || !cursor_take(cursor, size))
+			return LARCH_PASS_MALFORMED;
+		packet->payload -= size + 8;
+		*next = extension->nexthdr;
+	}
+	return GO;
+}
+
+static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *packet)
+{
+	__u64 left = cursor_left(cursor);
+	struct ipv6hdr *ip = cursor_take(cursor, sizeof(*ip));
+	__u8 next;
+	int go;
+
+	if (!ip || ip->version != 6)
+		return LARCH_PASS_MALFORMED;
+	packet->payload = bpf_ntohs(ip->payload_len);
+	if (packet->payload + sizeof(*ip) > left)
+		return LARCH_PASS_MALFORMED;
+	packet->bytes = packet->payload + sizeof(*ip);
+	__builtin_memcpy(packet->tuple.source, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(packet->tuple.destination, &ip->daddr, sizeof(ip->daddr));
+	packet->tuple.ipv6 = 1;
+	packet->traffic_class = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	packet->ttl = ip->hop_limit;
+	next = ip->nexthdr;
+	go = parse_extensions(cursor, packet, &next);
+	packet->tuple.protocol = next;
+	return go;
+}
+
+/* Addresses and protocol. What is broken here is not known to be ours: the host may have it. */
+static __always_inline int parse_network(struct cursor *cursor, struct packet *packet)
+{
+	__be16 ethertype = 0;
+	int go = parse_link(cursor, packet, &ethertype);
+
+	if (go != GO)
+		return go;
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return parse_ipv4(cursor, packet);
+	if (ethertype == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(cursor, packet);
+	return LARCH_PASS_NOT_IP;
+}
+
+static __always_inline int parse_tcp(struct cursor *cursor, struct packet *packet)
+{
+	struct tcphdr *tcp = cursor_take(cursor, sizeof(*tcp));
+	__u32 header;
+
+	if (!tcp)
+		return LARCH_DROP_TRUNCATED;
+	header = tcp->doff * 4;
+	if (header < sizeof(*tcp) || header > packet->payload)
+		return LARCH_DROP_TRUNCATED;
+	packet->tuple.source_port = tcp->source;
+	packet->tuple.destination_port = tcp->dest;
+	packet->tcp_flags = ((__u8 *)tcp)[13];
+	packet->sequence = bpf_ntohl(tcp->seq);
+	packet->acknowledged = bpf_ntohl(tcp->ack_seq);
+	packet->payload -= header;
+	return GO;
+}
+
+static __always_inline int parse_udp(struct cursor *cursor, struct packet *packet)
+{
+	struct udphdr *udp = cursor_take(cursor, sizeof(*udp));
+
+	if (!udp || packet->payload < sizeof(*udp))
+		return LARCH_DROP_TRUNCATED;
+	packet->tuple.source_port = udp->source;
+	packet->tuple.destination_port = udp->dest;
+	packet->payload -= sizeof(*udp);
+	return GO;
+}
+
+/* Ports, and what TCP says. */
+static __always_inline int parse_transport(struct cursor *cursor, struct packet *packet)
+{
+	if (packet->tuple.protocol != IPPROTO_TCP && packet->tuple.protocol != IPPROTO_UDP)
+		return LARCH_PASS_NOT_TRANSPORT;
+	if (packet->fragment)
+		return LARCH_DROP_FRAGMENT;
+	if (packet->tuple.protocol == IPPROTO_TCP)
+		return parse_tcp(cursor, packet);
+	return parse_udp(cursor, packet);
+}
+
+/*
+ * All of it. PASS_NOT_IP and PASS_MALFORMED: nothing is known of the packet. Any other outcome but
+ * GO: addresses and protocol are known.
+ */
+STAGE int parse(struct xdp_md *context, struct packet *packet)
+{
+	struct cursor cursor = cursor_begin(context);
+	int go;
+
+	if (!packet)
+		return LARCH_DROP_INTERNAL;
+	packet->frame_bytes = cursor_left(&cursor);
+	packet->ingress = context->ingress_ifindex;
+	go = parse_network(&cursor, packet);
+	return go == GO ? parse_transport(&cursor, packet) : go;
+}

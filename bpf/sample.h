@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stage 6: every TCP flow is timed in-band, from the client's packets alone. `connect`: from the
+ * SYN to the client's first ACK. `response`: from the last segment of a request to the first
+ * segment whose ACK number has moved. Never changes a verdict.
+ */
+#pragma once
+
+#include "larch/score.h"
+#include "maps.h"
+#include "packet.h"
+
+/* An answer that fits one segment may be acknowledged late (RFC 1122: up to 500 ms). */
+#define ONE_SEGMENT  1460
+#define START_MASK   ((1u << LARCH_START_BITS) - 1)
+#define ACKED_MASK   0xffff
+#define NEXT_MASK    0x3fff
+#define QUEUE_MOST   31
+#define CONNECT_MOST 4095
+
+/* What one packet revealed. */
+struct measurement {
+	__u32 connect_us;  /* 0: nothing */
+	__u32 response_us; /* 0: nothing */
+	__u32 server_us;
+	__u32 queue; /* requests in flight when the request passed */
+};
+
+static __always_inline __u32 sample_us(__u32 start, __u64 now)
+{
+	__u32 units = ((__u32)(now >> LARCH_START_SHIFT) - start) & START_MASK;
+	__u32 us = (__u64)units * 128 / 125; /* 1024 ns to 1000 */
+
+	return us ? us : 1;
+}
+
+static __always_inline struct larch_live *sample_live(const struct packet *packet)
+{
+	__u32 backend = packet->backend;
+
+	return bpf_map_lookup_elem(&larch_live, &backend);
+}
+
+/* The backend owes one answer more (or, with -1, less); returns how many it owed before. */
+static __always_inline __u32 sample_owes(const struct packet *packet, __s32 change, __u64 now)
+{
+	struct larch_live *live = sample_live(packet);
+	__s32 before;
+
+	if (!live)
+		return 0;
+	before = __sync_fetch_and_add(&live->in_flight, change);
+	if (change < 0 || before <= 0)
+		WRITE_ONCE(live->answered, now);
+	return before > 0 ? before : 0;
+}
+
+static __always_inline __u32 sample_queue_code(__u32 queue)
+{
+	__u32 code = larch_pack(queue, LARCH_QUEUE_MANTISSA);
+
+	return code < QUEUE_MOST ? code : QUEUE_MOST;
+}
+
+/* A new flow's SYN was sent. */
+static __always_inline void sample_syn(struct packet *packet, struct larch_flow *flow)
+{
+	__u64 now = bpf_ktime_get_ns();
+	union larch_timing timing = {
+		.start = now >> LARCH_START_SHIFT & START_MASK,
+		.phase = LARCH_PHASE_CONNECT,
+	};
+
+	if (packet->flags & LARCH_COUNT_SYNS)
+		sample_owes(packet, 1, now);
+	WRITE_ONCE(flow->timing.word, timing.word);
+}
+
+/* The client's first ACK: the connection stands. */
+static __always_inline void sample_connected(struct packet *packet, struct larch_flow *flow,
+					     union larch_timing *timing, struct measurement *found)
+{
+	union larch_identity identity = packet->identity;
+	__u64 now = bpf_ktime_get_ns();
+	__u32 us = sample_us(timing->start, now), code;
+
+	identity.state = LARCH_FLOW_OPEN;
+	if (timing->phase == LARCH_PHASE_CONNECT) {
+		code = larch_pack(us, LARCH_CONNECT_MANTISSA);
+		identity.connect = code < CONNECT_MOST ? code : CONNECT_MOST;
+		found->connect_us = us;
+	}
+	flow_set(packet, flow, identity);
+	if (larch_phase_waits(timing->phase) && packet->flags & LARCH_COUNT_SYNS)
+		sample_owes(packet, -1, now);
+	timing->phase = LARCH_PHASE_FRESH;
+	timing->acked = packet->acknowledged & ACKED_MASK;
+}
+
+/* The ACK number has moved: the answer has begun to arrive. */
+static __always_inline void sample_answered(struct packet *packet, union larch_timing *timing,
+					    struct measurement *found)
+{
+	__u16 advance = packet->acknowledged - timing->acked;
+	__u64 now = bpf_ktime_get_ns();
+	bool timed = timing->phase == LARCH_PHASE_FIRST || timing->phase == LARCH_PHASE_REQUEST;
+	__u32 us = sample_us(timing->start, now);
+	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
+
+	/* A client sends the ACK of its first answer at once; later it may wait, up to a request.
+	 */
+	if (packet->payload || (timing->phase != LARCH_PHASE_FIRST && advance <= ONE_SEGMENT))
+		timed = false;
+	if (timed && connect) {
+		found->response_us = us;
+		found->server_us = us > connect ? us - connect : 1;
+		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
+	}
+	sample_owes(packet, -1, now);
+	timing->phase = LARCH_PHASE_IDLE;
+	timing->acked = packet->acknowledged & ACKED_MASK;
+}
+
+/* A segment with payload: a request, or more of it, or the same again. */
+static __always_inline void sample_request(struct packet *packet, union larch_timing *timing)
+{
+	bool waits = larch_phase_waits(timing->phase);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!waits) {
+		timing->queue = sample_queue_code(sample_owes(packet, 1, now));
+		timing->phase = timing->phase == LARCH_PHASE_FRESH ? LARCH_PHASE_FIRST
+								   : LARCH_PHASE_REQUEST;
+		timing->acked = packet->acknowledged & ACKED_MASK;
+	} else if ((packet->sequence & NEXT_MASK) != timing->next) {
+		timing->phase = LARCH_PHASE_BLURRED; /* sent again, or out of order (Karn) */
+	}
+	timing->start = now >> LARCH_START_SHIFT & START_MASK;
+	timing->next = (packet->sequence + packet->payload) & NEXT_MASK;
+}
+
+/* The flow's clock, driven by one packet of a flow that has an entry. */
+static __always_inline void sample_flow(struct packet *packet, struct larch_flow *flow,
+					struct measurement *found)
+{
+	union larch_timing before = {.word = READ_ONCE(flow->timing.word)};
+	union larch_timing timing = before;
+	union larch_identity identity = packet->identity;
+
+	if (packet->tcp_flags & TCP_SYN) {
+		if (timing.phase == LARCH_PHASE_CONNECT)
+			timing.phase = LARCH_PHASE_CONNECT_AGAIN;
+		goto store;
+	}
+	if (identity.state == LARCH_FLOW_SYN) {
+		sample_connected(packet, flow, &timing, found);
+	} else if (larch_phase_waits(timing.phase) &&
+		   (packet->tcp_flags & TCP_RST ||
+		    stamp_age(identity.stamp, stamp_now()) >= LARCH_REQUEST_STAMPS)) {
+		sample_owes(packet, -1, bpf_ktime_get_ns());
+		timing.phase = LARCH_PHASE_IDLE;
+	} else if (larch_phase_waits(timing.phase) &&
+		   (packet->acknowledged & ACKED_MASK) != timing.acked) {
+		sample_answered(packet, &timing, found);
+	}
+	if (packet->payload && packet->service.signal == LARCH_SIGNAL_RESPONSE)
+		sample_request(packet, &timing);
+store:
+	if (timing.word != before.word)
+		WRITE_ONCE(flow->timing.word, timing.word);
+}
+
+static __always_inline struct larch_samples *sample_cell(struct larch_cell *cell)
+{
+	struct larch_samples *samples = bpf_map_lookup_elem(&larch_cells, cell);
+	__u32 zero = 0;
+
+	if (samples)
+		return samples;
+	samples = bpf_map_lookup_elem(&larch_new_cell, &zero);
+	if (!samples)
+		return NULL;
+	bpf_map_update_elem(&larch_cells, cell, samples, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&larch_cells, cell);
+}
+
+/* The cell's samples; when there is no room for another cell, those of the cell for all others. */
+static __always_inline struct larch_samples *sample_cell_or_rest(const struct larch_cell *cell)
+{
+	struct larch_cell key = *cell;
+	struct larch_samples *samples = sample_cell(&key);
+
+	if (samples)
+		return samples;
+	key.source = 0;
+	key.ingress = 0;
+	key.port = 0;
+	key.hops = 0;
+	key.size = 0;
+	return sample_cell(&key);
+}
+
+/* How the answer compares with what was expected of the backend: the fast loop's memory. */
+static __always_inline void sample_slowdown(const struct packet *packet, struct larch_live *live,
+					    const struct measurement *found)
+{
+	__u32 index = larch_costs_index(packet->service.id, packet->bank, packet->leaf);
+	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
+	const struct larch_plan *plan = classify_plan(packet);
+	__u64 now = bpf_ktime_get_ns();
+	const struct larch_cost *cost;
+	__u32 decayed;
+
+	if (!costs || !plan || packet->backend >= LARCH_MAX_BACKENDS)
+		return;
+	cost = &costs->member[plan->member_of[packet->backend]];
+	if (!cost->service)
+		return;
+	decayed = larch_slowdown_decayed(live->slowdown, live->updated, now);
+	live->slowdown = larch_slowdown_sample(decayed, found->server_us,
+					       larch_predicted(cost, live, found->queue));
+	live->updated = now;
+}
+
+/* Adds what was measured to the cell that classify() found, and to the backend's slowdown. */
+STAGE int sample_record(const struct packet *packet, const struct measurement *found)
+{
+	struct larch_samples *samples;
+	struct larch_live *live;
+	__u32 bucket, load;
+
+	if (!packet || !found)
+		return 0;
+	live = sample_live(packet);
+	samples = sample_cell_or_rest(&packet->cell);
+	if (!samples || !live)
+		return 0;
+	if (found->connect_us) {
+		__sync_fetch_and_add(&samples->connects, 1);
+		__sync_fetch_and_add(&samples->connect_us, found->connect_us);
+	}
+	if (!found->response_us)
+		return 0;
+	load = live->concurrency ? live->concurrency : 1;
+	load = found->queue + 1 > load ? found->queue + 1 : load;
+	__sync_fetch_and_add(&samples->responses, 1);
+	__sync_fetch_and_add(&samples->response_us, found->response_us);
+	__sync_fetch_and_add(&samples->server_us, found->server_us);
+	__sync_fetch_and_add(&samples->work_us,
+			     (__u64)found->server_us * (live->concurrency ?: 1) / load);
+	bucket = larch_latency_bucket(found->response_us);
+	if (bucket < LARCH_LATENCY_BUCKETS)
+		__sync_fetch_and_add(&samples->latency[bucket], 1);
+	sample_slowdown(packet, live, found);
+	return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stage 5: new flows only. The arm says who decides: the control ring, or the leaf's ring and the
+ * global ring, whose candidates are compared by their live scores.
+ */
+#pragma once
+
+#include "larch/score.h"
+#include "maps.h"
+#include "packet.h"
+
+#define CANDIDATES 3
+
+static __always_inline const struct larch_slot *steer_slot(const struct packet *packet, __u32 ring)
+{
+	__u32 index = larch_ring_index(packet->service.id, packet->bank, ring);
+	const struct larch_ring *found = bpf_map_lookup_elem(&larch_rings, &index);
+
+	return found ? &found->slot[larch_hash_slot(packet->hash)] : NULL;
+}
+
+/* Member to backend id. */
+static __always_inline bool steer_take(struct packet *packet, const struct larch_plan *plan,
+				       __u8 member)
+{
+	if (member == LARCH_NO_MEMBER)
+		return false;
+	packet->backend = plan->member[member];
+	return packet->backend < LARCH_MAX_BACKENDS;
+}
+
+static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
+{
+	const struct larch_slot *slot = steer_slot(packet, LARCH_RING_CONTROL);
+
+	return slot && steer_take(packet, plan, slot->primary);
+}
+
+static __always_inline __u64 steer_score(const struct larch_plan *plan,
+					 const struct larch_costs *costs, __u8 member, __u64 now)
+{
+	__u32 backend = plan->member[member];
+	struct larch_live *live = bpf_map_lookup_elem(&larch_live, &backend);
+
+	return live ? larch_score(&costs->member[member], live, now) : LARCH_SCORE_MOST;
+}
+
+/* Three candidates, of which the one with the smallest live score takes the flow. */
+static __always_inline bool steer_by_learning(struct packet *packet, const struct larch_plan *plan)
+{
+	__u32 index = larch_costs_index(packet->service.id, packet->bank, packet->leaf);
+	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
+	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
+	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);
+	__u64 now = bpf_ktime_get_ns(), best = ~0ull;
+	bool explores = larch_hash_explores(packet->hash);
+	__u8 candidate[CANDIDATES], chosen = LARCH_NO_MEMBER;
+
+	if (!costs || !leaf || !global)
+		return false;
+	candidate[0] = leaf->primary;
+	candidate[1] = leaf->secondary;
+	candidate[2] = global->primary;
+	for (__u32 i = 0; i < CANDIDATES; i++) {
+		__u64 score;
+
+		if (candidate[i] == LARCH_NO_MEMBER)
+			continue;
+		score = steer_score(plan, costs, candidate[i], now);
+		if (explores) /* any of them: the first from `choice` on */
+			score = i >= larch_hash_choice(packet->hash) ? i : CANDIDATES + i;
+		if (score < best) {
+			best = score;
+			chosen = candidate[i];
+		}
+	}
+	return steer_take(packet, plan, chosen);
+}
+
+/* Chooses packet->backend by the generation and leaf that classify() found. */
+STAGE int steer(struct packet *packet)
+{
+	const struct larch_plan *plan;
+	bool found;
+
+	if (!packet)
+		return LARCH_DROP_INTERNAL;
+	plan = classify_plan(packet);
+	if (!plan)
+		return LARCH_DROP_INTERNAL;
+	if (plan->flags & LARCH_PLAN_LEARNED && packet->cell.arm == LARCH_ARM_LEARNED)
+		found = steer_by_learning(packet, plan);
+	else
+		found = steer_by_control(packet, plan);
+	return found ? GO : LARCH_DROP_NO_BACKEND;
+}

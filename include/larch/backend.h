@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* A backend as the packet path needs it: the ready outer header, and its live state. */
+#pragma once
+
+#include "types.h"
+
+enum larch_tunnel {
+	LARCH_TUNNEL_NONE = 0, /* the entry is not in use */
+	LARCH_TUNNEL_IPV4 = 1, /* outer header IPv4: IPIP, or IPv6 in IPv4 */
+	LARCH_TUNNEL_IPV6 = 2, /* outer header IPv6: IPv6 in IPv6, or IPv4 in IPv6 */
+};
+
+/*
+ * Entry of larch_backends. The daemon keeps it by netlink: addresses, MACs and interface are what
+ * the kernel's routes and neighbours say, so that no packet needs a look-up.
+ */
+struct larch_backend {
+	__u8 tunnel; /* enum larch_tunnel */
+	__u8 ready;  /* the next hop is known */
+	__u16 mtu;   /* bytes that one outer packet may have */
+	__u32 ifindex;
+	__u8 destination_mac[6];
+	__u8 source_mac[6];
+	__be16 ethertype; /* of the outer header */
+	__u16 checksum;	  /* IPv4: ones' complement sum of the constant words of the outer header */
+	__be32 outer_source[4];	     /* IPv4: the first word */
+	__be32 outer_destination[4]; /* IPv4: the first word */
+	__u32 padding;
+} __attribute__((aligned(64)));
+
+/* `slowdown` is a fixed-point number with this many fraction bits. */
+#define LARCH_SLOWDOWN_BITS 10
+#define LARCH_SLOWDOWN_ONE  (1u << LARCH_SLOWDOWN_BITS)
+
+/* Entry of larch_live, one cache line: what the fast loop knows of a backend. */
+struct larch_live {
+	/* written by the packet path */
+	__s32 in_flight; /* requests, and connects, not yet answered */
+	__u32 slowdown;	 /* EWMA of response over prediction */
+	__u64 updated;	 /* when, ns of the monotonic clock */
+	__u64 answered;	 /* last answer, or the first request after being idle; ns */
+	/* written by the daemon */
+	__u32 concurrency; /* requests that it serves at once, at least 1 */
+	__u32 share;	   /* 2^16 / concurrency */
+	__u32 service_us;  /* mean service time over all classes */
+	__u32 padding[7];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct larch_backend) == 64, "one cache line");
+_Static_assert(sizeof(struct larch_live) == 64, "one cache line");

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The flow table: buckets of one cache line with four flows of two words each. Any CPU and the
+ * daemon (which maps the table) read and write a word in one access, so there is no lock and no
+ * torn entry. A flow is looked for in two buckets that its hash names.
+ */
+#pragma once
+
+#include "types.h"
+
+#define LARCH_BUCKET_FLOWS 4
+#define LARCH_FLOW_BUCKETS (1u << 18) /* by default; any power of two up to 2^22 works */
+
+enum larch_flow_state {
+	LARCH_FLOW_FREE = 0,
+	LARCH_FLOW_SYN = 1,	/* TCP: SYN seen, nothing after it */
+	LARCH_FLOW_OPEN = 2,	/* TCP: acknowledged by the client; UDP: from the first packet on */
+	LARCH_FLOW_CLOSING = 3, /* FIN or RST seen; its place may be taken */
+};
+
+/* What the flow's clock is doing. */
+enum larch_flow_phase {
+	LARCH_PHASE_FRESH = 0,	       /* no request yet */
+	LARCH_PHASE_IDLE = 1,	       /* between requests */
+	LARCH_PHASE_CONNECT = 2,       /* SYN sent, waiting for the client's first ACK */
+	LARCH_PHASE_CONNECT_AGAIN = 3, /* SYN was sent more than once: not measured (Karn) */
+	LARCH_PHASE_FIRST = 4,	       /* first request sent, answer awaited */
+	LARCH_PHASE_REQUEST = 5,       /* later request sent, answer awaited */
+	LARCH_PHASE_BLURRED = 6, /* request sent, but a retransmission spoilt the measurement */
+};
+
+/* Unit of `stamp`: 2^33 ns (8.6 s) of the coarse monotonic clock; wraps after 73 minutes. */
+#define LARCH_STAMP_SHIFT 33
+#define LARCH_STAMP_BITS  9
+/* Unit of `start`: 2^10 ns of the monotonic clock; wraps after 68 s. */
+#define LARCH_START_SHIFT 10
+#define LARCH_START_BITS  26
+/* A request open for this many stamp units is given up (before `start` wraps). */
+#define LARCH_REQUEST_STAMPS 6
+/* A flow that stays a bare SYN for this many stamp units is dead. */
+#define LARCH_SYN_STAMPS 2
+
+#define LARCH_CONNECT_MANTISSA 7 /* 12 bits: 5 of exponent */
+#define LARCH_QUEUE_MANTISSA   2 /* 5 bits: 3 of exponent */
+
+union larch_identity {
+	struct {
+		__u64 tag : 29;	    /* of the flow's hash */
+		__u64 backend : 10; /* id in larch_backends */
+		__u64 stamp : 9;    /* when last seen, in units of 2^33 ns */
+		__u64 state : 2;    /* enum larch_flow_state */
+		__u64 size : 2;	    /* size class of the first packet */
+		__u64 connect : 12; /* larch_pack(connect time in us), 0: not known */
+	};
+	__u64 word;
+};
+
+union larch_timing {
+	struct {
+		__u64 start : 26; /* when the request (or the SYN) passed, in units of 2^10 ns */
+		__u64 acked : 16; /* low bits of the ACK number that the request carried */
+		__u64 next : 14;  /* low bits of the sequence number after the request */
+		__u64 queue : 5;  /* larch_pack(requests in flight at the backend then) */
+		__u64 phase : 3;  /* enum larch_flow_phase */
+	};
+	__u64 word;
+};
+
+struct larch_flow {
+	union larch_identity identity;
+	union larch_timing timing;
+};
+
+struct larch_bucket {
+	struct larch_flow flow[LARCH_BUCKET_FLOWS];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(union larch_identity) == 8, "identity is one word");
+_Static_assert(sizeof(union larch_timing) == 8, "timing is one word");
+_Static_assert(sizeof(struct larch_bucket) == 64, "a bucket is one cache line");
+
+/* Does the phase stand for a request (or a connect) that the backend has not answered? */
+LARCH_INLINE int larch_phase_waits(__u32 phase)
+{
+	return phase >= LARCH_PHASE_CONNECT;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The fast loop, in integers: what a candidate would cost a new flow right now, and how an answer
+ * changes what is thought of its backend. The kernel runs it; explain and the tests run the same.
+ */
+#pragma once
+
+#include "backend.h"
+#include "plan.h"
+#include "types.h"
+
+/* Below 1.25 a slowdown is noise and counts as 1. */
+#define LARCH_SLOWDOWN_NOISE	   (LARCH_SLOWDOWN_ONE + LARCH_SLOWDOWN_ONE / 4)
+#define LARCH_SLOWDOWN_LEAST	   (LARCH_SLOWDOWN_ONE / 4)
+#define LARCH_SLOWDOWN_SAMPLE_MOST (4 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SLOWDOWN_MOST	   (64 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SLOWDOWN_WEIGHT	   4 /* EWMA: 2^-4 of each sample */
+/* A backend that owes answers is suspect after this many mean service times times concurrency. */
+#define LARCH_SILENCE 8
+/* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
+#define LARCH_SLOWDOWN_HALF_LIFE_NS 693147180ull
+#define LARCH_SCORE_MOST	    0xffffffffffffull
+
+/* Slowdown at `now`: what was learned by `updated`, decayed towards 1. */
+LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 now)
+{
+	__u64 age = now > updated ? now - updated : 0;
+	__s64 excess = (__s64)slowdown - LARCH_SLOWDOWN_ONE;
+	__u64 halvings, rest;
+
+	if (slowdown == 0)
+		return LARCH_SLOWDOWN_ONE;
+	halvings = age / LARCH_SLOWDOWN_HALF_LIFE_NS;
+	if (halvings > 15)
+		return LARCH_SLOWDOWN_ONE;
+	rest = (age - halvings * LARCH_SLOWDOWN_HALF_LIFE_NS) >> 20;
+	/* Linear between halvings: 1 - rest / (2 * 661), in parts of 2^20 ns; 793 = 2^20 / 1322. */
+	excess -= excess * (__s64)rest * 793 >> 20;
+	return (__u32)(LARCH_SLOWDOWN_ONE + (excess >> halvings));
+}
+
+/* Slowdown at `now`, raised if the backend owes answers and is silent. */
+LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
+{
+	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, now);
+	__u64 patience = (__u64)live->service_us * live->concurrency * LARCH_SILENCE * 1000;
+
+	if (live->in_flight > 0 && patience && now > live->answered &&
+	    now - live->answered > patience) {
+		__u64 silence = ((now - live->answered) << LARCH_SLOWDOWN_BITS) / patience;
+
+		if (silence > LARCH_SLOWDOWN_MOST)
+			silence = LARCH_SLOWDOWN_MOST;
+		if (silence > slowdown)
+			slowdown = (__u32)silence;
+	}
+	return slowdown < LARCH_SLOWDOWN_NOISE ? LARCH_SLOWDOWN_ONE : slowdown;
+}
+
+/* What a request of a leaf with this cost would take at the backend now, us. Smallest wins. */
+LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch_live *live,
+			       __u64 now)
+{
+	__u64 queue = live->in_flight > 0 ? (__u64)live->in_flight : 0;
+	__u64 load = (1 << 16) + (queue > 0xffff ? 0xffff : queue) * live->share;
+	__u64 service = (__u64)cost->service * larch_slowdown(live, now) >> LARCH_SLOWDOWN_BITS;
+	__u64 score;
+
+	if (service > 0xffffffff)
+		service = 0xffffffff;
+	if (load > 0xffffffff)
+		load = 0xffffffff;
+	score = cost->net + (service * load >> 16);
+	return score < LARCH_SCORE_MOST ? score : LARCH_SCORE_MOST;
+}
+
+/* What a request of this leaf should take that met `queue` others at the backend, us; at least 1.
+ */
+LARCH_INLINE __u64 larch_predicted(const struct larch_cost *cost, const struct larch_live *live,
+				   __u32 queue)
+{
+	__u64 predicted = cost->service;
+
+	if (queue + 1 > live->concurrency)
+		predicted +=
+			(__u64)(queue + 1 - live->concurrency) * live->service_us * live->share >>
+			16;
+	return predicted ? predicted : 1;
+}
+
+/* The slowdown after an answer that took `server_us` where `predicted` was expected. */
+LARCH_INLINE __u32 larch_slowdown_sample(__u32 decayed, __u64 server_us, __u64 predicted)
+{
+	__u64 ratio = (server_us << LARCH_SLOWDOWN_BITS) / predicted;
+	__s64 step;
+
+	if (ratio > LARCH_SLOWDOWN_SAMPLE_MOST)
+		ratio = LARCH_SLOWDOWN_SAMPLE_MOST;
+	if (ratio < LARCH_SLOWDOWN_LEAST)
+		ratio = LARCH_SLOWDOWN_LEAST;
+	step = (__s64)ratio - decayed;
+	return (__u32)(decayed + (step >> LARCH_SLOWDOWN_WEIGHT));
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A flow's 5-tuple and its keyed hash, from which everything about a flow is drawn: its place in
+ * the flow table, its arm and its slot in the rings.
+ */
+#pragma once
+
+#include "cell.h"
+#include "flow.h"
+#include "plan.h"
+#include "types.h"
+
+struct larch_tuple {
+	__be32 source[4]; /* IPv4: in the last word, as ::ffff:a.b.c.d */
+	__be32 destination[4];
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 ipv6;
+	__u16 padding;
+};
+
+/* One step of a keyed multiply-xorshift hash (the finaliser of MurmurHash3, keyed by its input). */
+LARCH_INLINE __u64 larch_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0xff51afd7ed558ccdull;
+	hash ^= hash >> 32;
+	return hash;
+}
+
+LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, const __u64 seed[2])
+{
+	__u64 ports = (__u64)tuple->protocol << 32 | (__u32)tuple->source_port << 16 |
+		      tuple->destination_port;
+	__u64 hash = seed[0];
+
+	if (tuple->ipv6) {
+		hash = larch_mix(hash, (__u64)tuple->source[0] << 32 | tuple->source[1]);
+		hash = larch_mix(hash, (__u64)tuple->source[2] << 32 | tuple->source[3]);
+		hash = larch_mix(hash, (__u64)tuple->destination[0] << 32 | tuple->destination[1]);
+		hash = larch_mix(hash, (__u64)tuple->destination[2] << 32 | tuple->destination[3]);
+	} else {
+		hash = larch_mix(hash, (__u64)tuple->source[3] << 32 | tuple->destination[3]);
+	}
+	hash = larch_mix(hash, ports ^ seed[1]);
+	hash *= 0xc4ceb9fe1a85ec53ull;
+	return hash ^ hash >> 29;
+}
+
+/*
+ * The fields of a hash. Bits 0..21 name the first bucket; 22..32 the ring's slot; 35..63 are the
+ * tag, of which 60..63 choose the arm and 48..56 exploration (independent of bucket and slot).
+ */
+LARCH_INLINE __u32 larch_hash_bucket(__u64 hash, __u32 mask)
+{
+	return (__u32)hash & mask;
+}
+
+LARCH_INLINE __u32 larch_hash_second_bucket(__u64 hash, __u32 mask)
+{
+	return ((__u32)hash ^ ((__u32)(hash >> 35) | 1) * 0x9e3779b1u) & mask;
+}
+
+LARCH_INLINE __u32 larch_hash_tag(__u64 hash)
+{
+	return (__u32)(hash >> 35);
+}
+
+LARCH_INLINE __u32 larch_hash_slot(__u64 hash)
+{
+	return (__u32)(hash >> 22) & (LARCH_RING_SLOTS - 1);
+}
+
+LARCH_INLINE enum larch_arm larch_hash_arm(__u64 hash)
+{
+	return hash >> (64 - LARCH_CONTROL_BITS) == 0 ? LARCH_ARM_CONTROL : LARCH_ARM_LEARNED;
+}
+
+LARCH_INLINE int larch_hash_explores(__u64 hash)
+{
+	return (hash >> 48 & ((1u << LARCH_EXPLORE_BITS) - 1)) == 0;
+}
+
+/* Which of the candidates an exploring flow takes. */
+LARCH_INLINE __u32 larch_hash_choice(__u64 hash)
+{
+	return (__u32)(hash >> 33) & 3;
+}
+
+/* The two bits that a service's address sets in the filter of larch_settings. */
+LARCH_INLINE __u64 larch_filter_hash(const __be32 address[4])
+{
+	__u64 high = (__u64)address[0] << 32 | address[1];
+	__u64 low = (__u64)address[2] << 32 | address[3];
+
+	return ((high * 0x9e3779b97f4a7c15ull) ^ low) * 0xff51afd7ed558ccdull;
+}
+
+LARCH_INLINE int larch_filter_test(const __u64 *filter, __u64 hash)
+{
+	return filter[hash >> 58] >> (hash >> 52 & 63) & 1;
+}
+
+LARCH_INLINE struct larch_features larch_features_of(const struct larch_cell *cell)
+{
+	struct larch_features features = {};
+
+	features.value[LARCH_FEATURE_SOURCE] = cell->source;
+	features.value[LARCH_FEATURE_PORT] = cell->port;
+	features.value[LARCH_FEATURE_PROTOCOL] = cell->protocol;
+	features.value[LARCH_FEATURE_HOPS] = cell->hops;
+	features.value[LARCH_FEATURE_SIZE] = cell->size;
+	features.value[LARCH_FEATURE_INGRESS] = cell->ingress;
+	return features;
+}

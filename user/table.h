@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the learner learns from: one row for each client cell of one service, with a decayed tally
+ * for each member (backend of the service). Types only.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "larch/plan.h"
+
+/* Decayed sums of one row (or of a node of the tree) at one member. */
+struct tally {
+	double connects;
+	double connect_us;
+	double responses;
+	double work_us; /* server times, deflated by the load at their request */
+};
+
+struct table {
+	size_t rows;
+	size_t members;
+	const struct larch_features *features; /* [rows] */
+	const struct tally *tally;	       /* [rows][members] */
+};
+
+/* What a request costs at one member when nothing else is there, us. */
+struct cost {
+	double net;
+	double service;
+};
