@@ -23,7 +23,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, LARCH_MAX_VIPS);
 	__type(key, struct larch_vip);
 	__type(value, struct larch_service);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);

@@ -32,6 +32,9 @@ enum larch_signal {
 /* A Bloom filter over the services' addresses lets packets that are not ours pass cheaply. */
 #define LARCH_FILTER_WORDS 64
 
+/* Entries of larch_services: addresses with port, and addresses alone. */
+#define LARCH_MAX_VIPS 8192
+
 enum larch_settings_flag {
 	LARCH_COUNT_SYNS = 1, /* connects not yet answered count as in flight */
 };

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Making the world follow a configuration: which ids its services and backends have, which entries
+ * the kernel part needs. Checks all that can be refused before it changes anything.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller.h"
+#include "log.h"
+#include "publisher.h"
+
+/* What the kernel's table of services says, from an earlier daemon. */
+struct known {
+	struct larch_vip vip[LARCH_MAX_VIPS];
+	uint16_t id[LARCH_MAX_VIPS];
+	size_t count;
+};
+
+static void note_known(void *context, const struct larch_vip *vip,
+		       const struct larch_service *service)
+{
+	struct known *known = context;
+
+	if (service->id >= LARCH_MAX_SERVICES || known->count >= LARCH_MAX_VIPS)
+		return;
+	known->vip[known->count] = *vip;
+	known->id[known->count++] = service->id;
+}
+
+/* The id that an earlier daemon gave to a service with one of these addresses. */
+static uint16_t known_id(const struct known *known, const struct config_service *service)
+{
+	for (size_t i = 0; i < known->count; i++) {
+		for (size_t j = 0; j < service->vip_count; j++) {
+			if (memcmp(&known->vip[i], &service->vips[j], sizeof(known->vip[i])) == 0)
+				return known->id[i];
+		}
+	}
+	return LARCH_MAX_SERVICES;
+}
+
+/*
+ * Chooses ids: a running service keeps its own by name, one of an earlier daemon by address, the
+ * others get free ones. id[i] belongs to config->services[i].
+ */
+static int choose_ids(const struct controller *controller, const struct larch_config *config,
+		      const struct known *known, uint16_t *id)
+{
+	bool taken[LARCH_MAX_SERVICES] = {};
+	size_t next = 0;
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) /* old ones leave only at the end */
+		taken[i] = controller->service[i].used;
+	for (size_t i = 0; i < config->service_count; i++) {
+		struct service *service = controller_service((struct controller *)controller,
+							     config->services[i].name);
+
+		id[i] = service ? service->id : known_id(known, &config->services[i]);
+		if (!service && id[i] < LARCH_MAX_SERVICES) {
+			if (taken[id[i]])
+				id[i] = LARCH_MAX_SERVICES;
+			else
+				taken[id[i]] = true;
+		}
+	}
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (id[i] < LARCH_MAX_SERVICES)
+			continue;
+		while (next < LARCH_MAX_SERVICES && taken[next])
+			next++;
+		if (next == LARCH_MAX_SERVICES)
+			return -ENOSPC;
+		id[i] = (uint16_t)next;
+		taken[next] = true;
+	}
+	return 0;
+}
+
+static int begin_service(struct service *service, uint16_t id, const struct larch_config *config)
+{
+	double ticks_per_second = 1000.0 / config->learning.interval_ms;
+	struct cells_options options = {
+		.half_life_server = config->learning.half_life_server * ticks_per_second,
+		.half_life_connect = config->learning.half_life_connect * ticks_per_second,
+	};
+	int error;
+
+	memset(service, 0, sizeof(*service));
+	service->id = id;
+	service->state = SERVICE_WAITING;
+	service->reason = "has just begun";
+	error = cells_new(&service->cells, &options);
+	if (!error)
+		error = judge_new(&service->judge);
+	if (error)
+		service_close(service);
+	else
+		service->used = true;
+	return error;
+}
+
+static void set_backends(struct controller *controller, const struct larch_config *config)
+{
+	struct registry *registry = &controller->registry;
+
+	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		registry->backend[i].configured = false;
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct config_backend *from = &config->backends[i];
+		uint16_t id = registry_take(registry, &from->address);
+		struct registry_backend *backend = &registry->backend[id];
+
+		backend->configured = true;
+		backend->idle_walks = 0;
+		backend->concurrency = from->concurrency ? from->concurrency
+							 : CONTROLLER_CONCURRENCY;
+		memcpy(backend->name, from->name, sizeof(backend->name));
+		publisher_live(controller->datapath, id, backend->concurrency,
+			       controller->datapath->live[id].service_us);
+	}
+}
+
+/* Every backend, and every one that still has flows, is watched. Tells its state before it returns. */
+static void watch_backends(struct controller *controller)
+{
+	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		struct registry_backend *backend = &controller->registry.backend[i];
+		int error;
+
+		if (!backend->used)
+			continue;
+		error = netlink_watch(controller->netlink, &backend->address);
+		if (error)
+			log_error("backend %s: cannot be watched: %s", backend->name,
+				  strerror(-error));
+	}
+}
+
+static int set_members(struct controller *controller, struct service *service)
+{
+	const struct config_service *config = service->config;
+	uint64_t identity[LARCH_MAX_MEMBERS];
+	uint16_t backend[LARCH_MAX_MEMBERS];
+	int error;
+
+	service->members_changed |= service->members != config->member_count;
+	service->members = config->member_count;
+	for (size_t i = 0; i < config->member_count; i++) {
+		const struct in6_addr *address =
+			&controller->config->backends[config->members[i].backend].address;
+
+		backend[i] = registry_find(&controller->registry, address);
+		identity[i] = ring_identity(address, sizeof(*address));
+		service->members_changed |= service->member[i].backend != backend[i];
+		service->member[i].backend = backend[i];
+	}
+	service->members_changed |= service_refresh_members(controller, service);
+	ring_builder_free(service->builder);
+	service->builder = NULL;
+	error = ring_builder_new(&service->builder, identity, service->members);
+	return error ? error : cells_members(service->cells, backend, service->members);
+}
+
+/* Does the plan still say what the configuration wants? */
+static bool is_current(const struct service *service)
+{
+	const struct larch_plan *plan = &service->current->plan;
+
+	if (service->current->members != service->members ||
+	    (plan->flags & LARCH_PLAN_LEARNED &&
+	     service->config->learning != CONFIG_LEARNING_ON))
+		return false;
+	for (size_t i = 0; i < service->members; i++) {
+		if (plan->member[i] != service->member[i].backend || !service->member[i].usable)
+			return false;
+	}
+	return true;
+}
+
+/* What the kernel steers by already goes on if it is of this service. */
+static void adopt_generation(struct controller *controller, struct service *service)
+{
+	service->members_changed = true;
+	if (publisher_read(controller->datapath, service->id, &service->current) != 0)
+		return;
+	log_info("%s: generation %u goes on (%zu leaves, digest %016llx)", service->config->name,
+		 service->current->plan.generation, service->current->leaves,
+		 (unsigned long long)service->current->plan.digest);
+	service->members_changed = !is_current(service);
+}
+
+static int put_services(struct controller *controller, const uint16_t *id)
+{
+	const struct larch_config *config = controller->config;
+	struct larch_service *service;
+	struct larch_vip *vip;
+	size_t count = 0;
+	int error = -ENOMEM;
+
+	vip = calloc(LARCH_MAX_VIPS, sizeof(*vip));
+	service = calloc(LARCH_MAX_VIPS, sizeof(*service));
+	if (!vip || !service)
+		goto out;
+	for (size_t i = 0; i < config->service_count; i++) {
+		for (size_t j = 0; j < config->services[i].vip_count; j++) {
+			vip[count] = config->services[i].vips[j];
+			service[count++] = (struct larch_service){
+				.id = id[i],
+				.signal = (uint8_t)config->services[i].signal,
+			};
+		}
+	}
+	error = publisher_services(controller->datapath, vip, service, count);
+out:
+	free(vip);
+	free(service);
+	return error;
+}
+
+struct doomed {
+	uint16_t service;
+	struct larch_cell cell[LARCH_MAX_CELLS];
+	size_t count;
+};
+
+static void note_doomed(void *context, const struct larch_cell *cell,
+			const struct larch_samples *samples)
+{
+	struct doomed *doomed = context;
+
+	(void)samples;
+	if (cell->service == doomed->service && doomed->count < LARCH_MAX_CELLS)
+		doomed->cell[doomed->count++] = *cell;
+}
+
+/* The next service that gets this id must not learn from this one's samples. */
+static void remove_cells(struct controller *controller, uint16_t service)
+{
+	struct doomed *doomed = calloc(1, sizeof(*doomed));
+
+	if (!doomed)
+		return;
+	doomed->service = service;
+	datapath_each_cell(controller->datapath, note_doomed, doomed);
+	while (doomed->count)
+		datapath_remove_cell(controller->datapath, &doomed->cell[--doomed->count]);
+	free(doomed);
+}
+
+static void retire_services(struct controller *controller)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (!service->used || service->config)
+			continue;
+		publisher_retire(controller->datapath, service->id);
+		remove_cells(controller, service->id);
+		service_close(service);
+	}
+}
+
+/* Everything that can be refused has been checked: what fails from here on is memory alone. */
+static int commit(struct controller *controller, struct larch_config *config, const uint16_t *id)
+{
+	struct larch_config *before = controller->config;
+	int error = 0;
+
+	controller->config = config;
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++)
+		controller->service[i].config = NULL;
+	set_backends(controller, config);
+	for (size_t i = 0; i < config->service_count; i++) {
+		struct service *service = &controller->service[id[i]];
+		bool begins = !service->used;
+
+		if (begins)
+			error = begin_service(service, id[i], config);
+		if (error)
+			break;
+		service->config = &config->services[i];
+		/* Another signal or mode shows in the plan's flags. */
+		service->members_changed = !begins;
+		error = set_members(controller, service);
+		if (!error && begins)
+			adopt_generation(controller, service);
+		if (error)
+			break;
+	}
+	if (!error)
+		watch_backends(controller);
+	controller_follow_members(controller, "configuration");
+	if (!error)
+		error = put_services(controller, id);
+	retire_services(controller);
+	config_free(before);
+	return error;
+}
+
+int controller_apply(struct controller *controller, struct larch_config *config)
+{
+	struct known *known = calloc(1, sizeof(*known));
+	uint16_t id[LARCH_MAX_SERVICES];
+	int error = known ? 0 : -ENOMEM;
+
+	if (!error)
+		error = datapath_each_service(controller->datapath, note_known, known);
+	if (!error && (config->service_count > LARCH_MAX_SERVICES ||
+		       !registry_has_room(&controller->registry, config->backends,
+					  config->backend_count)))
+		error = -ENOSPC;
+	if (!error)
+		error = choose_ids(controller, config, known, id);
+	if (!error)
+		error = commit(controller, config, id);
+	free(known);
+	return error;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Beginning, reload and end of the controller. See controller.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller.h"
+#include "larch/backend.h"
+#include "log.h"
+#include "publisher.h"
+
+struct service *controller_service(struct controller *controller, const char *name)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (service->used && service->config && strcmp(service->config->name, name) == 0)
+			return service;
+	}
+	return NULL;
+}
+
+static void log_config_errors(const char *file, const struct config_errors *errors)
+{
+	char line[512];
+
+	for (size_t i = 0; i < errors->count && i < CONFIG_MAX_ERRORS; i++) {
+		config_error_text(file, &errors->error[i], line, sizeof(line));
+		log_error("%s", line);
+	}
+}
+
+static int load_config(const struct controller *controller, struct larch_config **out,
+		       struct config_errors *errors)
+{
+	const char *file = controller->options.config_file;
+	int error = config_load(file, out, errors);
+
+	if (error == -EINVAL)
+		log_config_errors(file, errors);
+	else if (error)
+		log_error("%s: %s", file, strerror(-error));
+	return error;
+}
+
+/* The interfaces of the command line, or else of the file. */
+static const struct config_interface *interfaces(const struct controller *controller,
+						 size_t *count)
+{
+	if (controller->options.interface_count) {
+		*count = controller->options.interface_count;
+		return controller->options.interfaces;
+	}
+	*count = controller->config->interface_count;
+	return controller->config->interfaces;
+}
+
+/* Ids of an earlier daemon: the kernel's table of backends says to whom they belong. */
+static void adopt_backends(struct controller *controller)
+{
+	for (uint32_t id = 0; id < LARCH_MAX_BACKENDS; id++) {
+		struct registry_backend *backend = &controller->registry.backend[id];
+		struct larch_backend entry;
+
+		if (datapath_get_backend(controller->datapath, id, &entry) != 0 ||
+		    entry.tunnel == LARCH_TUNNEL_NONE)
+			continue;
+		backend->used = true;
+		memcpy(&backend->address, entry.outer_destination, sizeof(backend->address));
+		if (entry.tunnel == LARCH_TUNNEL_IPV4) {
+			memset(&backend->address, 0, sizeof(backend->address));
+			backend->address.s6_addr32[2] = htonl(0xffff);
+			backend->address.s6_addr32[3] = entry.outer_destination[0];
+		}
+		snprintf(backend->name, sizeof(backend->name), "former-%u", id);
+		backend->nexthop.ready = entry.ready;
+	}
+}
+
+static int open_kernel_part(struct controller *controller)
+{
+	size_t count;
+	const struct config_interface *list = interfaces(controller, &count);
+	int error = datapath_open(&controller->datapath, controller->options.pin_directory, list,
+				  count, controller->config->flow_entries);
+
+	if (error) {
+		log_error("cannot open the kernel part: %s%s", strerror(-error),
+			  error == -EPERM ? " (larchd needs root, or CAP_BPF and CAP_NET_ADMIN)"
+					  : "");
+		return error;
+	}
+	controller->fresh = !controller->datapath->adopted;
+	if (controller->datapath->adopted)
+		adopt_backends(controller);
+	error = publisher_settings(controller->datapath);
+	if (error)
+		log_error("cannot write the settings: %s", strerror(-error));
+	return error;
+}
+
+static int attach_all(struct controller *controller)
+{
+	size_t count;
+	const struct config_interface *list = interfaces(controller, &count);
+
+	if (count == 0)
+		log_warning("no interface is configured: the program runs only where ip link "
+			    "attaches it");
+	for (size_t i = 0; i < count; i++) {
+		int error = datapath_attach(controller->datapath, &list[i]);
+
+		if (error) {
+			log_error("%s: cannot attach: %s%s", list[i].name, strerror(-error),
+				  error == -EOPNOTSUPP
+					  ? " (the driver has no native XDP; mode: generic works "
+					    "everywhere, slowly)"
+					  : "");
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* An adopted plan knows more than the first samples after a restart: those gather for a while. */
+static void set_warm_up(struct controller *controller)
+{
+	const struct config_learning *learning = &controller->config->learning;
+
+	if (controller->datapath->adopted)
+		controller->warm_ticks = (uint64_t)ceil(learning->half_life_server * 1000 /
+							learning->interval_ms);
+}
+
+int controller_open(struct controller **out, const struct controller_options *options)
+{
+	struct controller *controller = calloc(1, sizeof(*controller));
+	struct larch_config *config = NULL;
+	struct config_errors errors;
+	int error;
+
+	if (!controller)
+		return -ENOMEM;
+	controller->options = *options;
+	controller->started = controller->reloaded = time(NULL);
+	error = load_config(controller, &config, &errors);
+	if (error)
+		goto fail;
+	controller->config = config;
+	error = open_kernel_part(controller);
+	if (error)
+		goto fail;
+	error = netlink_open(&controller->netlink, controller_nexthop_changed, controller);
+	if (error) {
+		log_error("cannot open netlink: %s", strerror(-error));
+		goto fail;
+	}
+	set_warm_up(controller);
+	controller->config = NULL;
+	error = controller_apply(controller, config);
+	if (error) {
+		log_error("cannot apply the configuration: %s", strerror(-error));
+		if (!controller->config)
+			config_free(config);
+		goto fail;
+	}
+	error = attach_all(controller);
+	if (error)
+		goto fail;
+	*out = controller;
+	return 0;
+fail:
+	controller_close(controller, false);
+	return error;
+}
+
+void controller_close(struct controller *controller, bool detach)
+{
+	size_t count;
+	const struct config_interface *list;
+
+	if (!controller)
+		return;
+	if (detach && controller->datapath && controller->config) {
+		list = interfaces(controller, &count);
+		for (size_t i = 0; i < count; i++)
+			datapath_detach(controller->datapath, list[i].name);
+		datapath_unpin(controller->datapath);
+	}
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		if (controller->service[i].used)
+			service_close(&controller->service[i]);
+	}
+	netlink_close(controller->netlink);
+	datapath_close(controller->datapath);
+	config_free(controller->config);
+	free(controller);
+}
+
+static void note_reload_error(struct controller *controller, const struct config_errors *errors,
+			      int error)
+{
+	controller->reload_failed = true;
+	if (errors->count)
+		config_error_text(controller->options.config_file, &errors->error[0],
+				  controller->reload_error, sizeof(controller->reload_error));
+	else
+		snprintf(controller->reload_error, sizeof(controller->reload_error), "%s: %s",
+			 controller->options.config_file, strerror(-error));
+}
+
+int controller_reload(struct controller *controller, struct config_errors *errors)
+{
+	struct larch_config *config = NULL;
+	int error = load_config(controller, &config, errors);
+
+	if (!error) {
+		error = controller_apply(controller, config);
+		if (error && controller->config != config)
+			config_free(config);
+	}
+	if (!error)
+		error = attach_all(controller);
+	if (error) {
+		note_reload_error(controller, errors, error);
+		log_error("reload refused; the configuration before it stays in force");
+		return error;
+	}
+	controller->reload_failed = false;
+	controller->reloaded = time(NULL);
+	log_info("reloaded %s", controller->options.config_file);
+	return 0;
+}

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Finding, loading, pinning and attaching the kernel part. See datapath.h. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "datapath.h"
+#include "datapath_kernel.h"
+#include "log.h"
+
+#define MAX_PROGRAM_MAPS 64
+
+static int forward_libbpf_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	enum log_level ours = level == LIBBPF_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+
+	log_vline(ours, format, arguments);
+	return 0;
+}
+
+/* The file system of pins must be there before anything can be pinned. */
+static int prepare_directory(const char *directory)
+{
+	struct statfs where;
+
+	if (statfs("/sys/fs/bpf", &where) == 0 && where.f_type != BPF_FS_MAGIC &&
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) != 0)
+		log_warning("cannot mount a bpffs on /sys/fs/bpf: %s", strerror(errno));
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+		return -errno;
+	if (statfs(directory, &where) != 0)
+		return -errno;
+	return where.f_type == BPF_FS_MAGIC ? 0 : -EMEDIUMTYPE;
+}
+
+static int program_info(uint32_t id, struct bpf_prog_info *info, uint32_t *map_ids, uint32_t count)
+{
+	uint32_t size = sizeof(*info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		return -errno;
+	memset(info, 0, sizeof(*info));
+	info->map_ids = (uintptr_t)map_ids;
+	info->nr_map_ids = count;
+	if (bpf_obj_get_info_by_fd(fd, info, &size) != 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/* The descriptor of the program attached to an interface; -ENOENT: none. Fills *info. */
+static int attached_program(const char *interface, struct bpf_prog_info *info, uint32_t *map_ids,
+			    uint32_t count)
+{
+	unsigned index = if_nametoindex(interface);
+	uint32_t id = 0;
+
+	if (index == 0)
+		return -ENODEV;
+	if (bpf_xdp_query_id((int)index, 0, &id) != 0 || id == 0)
+		return -ENOENT;
+	return program_info(id, info, map_ids, count);
+}
+
+static bool is_ours(const struct bpf_prog_info *info)
+{
+	return info->type == BPF_PROG_TYPE_XDP && strcmp(info->name, "larch") == 0;
+}
+
+/* Lets `map` be the one that the running program uses, if it uses one of that name. */
+static int adopt_from_program(struct bpf_map *map, const uint32_t *map_ids, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+		int fd = bpf_map_get_fd_by_id(map_ids[i]);
+		int error = -ENOENT;
+
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+		    strcmp(info.name, bpf_map__name(map)) == 0)
+			error = bpf_map__reuse_fd(map, fd);
+		close(fd);
+		if (error != -ENOENT)
+			return error;
+	}
+	return -ENOENT;
+}
+
+static int adopt_from_pin(struct bpf_map *map, const char *directory)
+{
+	char path[256];
+	int fd, error;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	error = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return error;
+}
+
+struct shape {
+	enum bpf_map_type type;
+	uint32_t key_size, value_size, flags, entries;
+};
+
+static struct shape shape_of(const struct bpf_map *map)
+{
+	return (struct shape){
+		.type = bpf_map__type(map),
+		.key_size = bpf_map__key_size(map),
+		.value_size = bpf_map__value_size(map),
+		.flags = bpf_map__map_flags(map),
+		.entries = bpf_map__max_entries(map),
+	};
+}
+
+/* An adopted map must have the shape that this version uses (the flow table may be of any size). */
+static bool shape_fits(const struct shape *had, const struct bpf_map *map)
+{
+	struct shape now = shape_of(map);
+
+	return had->type == now.type && had->key_size == now.key_size &&
+	       had->value_size == now.value_size && had->flags == now.flags &&
+	       (had->entries == now.entries || strcmp(bpf_map__name(map), "larch_flows") == 0);
+}
+
+static int adopt_map(struct datapath *datapath, struct bpf_map *map, const uint32_t *map_ids,
+		     uint32_t count)
+{
+	struct shape shape = shape_of(map);
+	int error = adopt_from_program(map, map_ids, count);
+
+	bpf_map__set_pin_path(map, NULL);
+	if (error == -ENOENT && count == 0)
+		error = adopt_from_pin(map, datapath->kernel->pins);
+	if (error == -ENOENT)
+		return 0;
+	if (error)
+		return error;
+	datapath->adopted = true;
+	if (shape_fits(&shape, map))
+		return 0;
+	log_error("map %s was made by another version of larch and does not fit; detach its program "
+		  "(ip link set dev IFACE xdp off), remove %s and what stands in "
+		  "/sys/fs/bpf/tc/globals, then start again",
+		  bpf_map__name(map), datapath->kernel->pins);
+	return -EEXIST;
+}
+
+/* The maps of the first of our programs found on the interfaces; *count 0: none runs. */
+static void find_running_maps(const struct config_interface *interfaces, size_t interface_count,
+			      uint32_t *map_ids, uint32_t *count)
+{
+	*count = 0;
+	for (size_t i = 0; i < interface_count; i++) {
+		struct bpf_prog_info info;
+		int fd = attached_program(interfaces[i].name, &info, map_ids, MAX_PROGRAM_MAPS);
+
+		if (fd < 0)
+			continue;
+		close(fd);
+		if (!is_ours(&info))
+			continue;
+		log_info("%s: adopting the program that runs there (id %u) and its maps",
+			 interfaces[i].name, info.id);
+		*count = info.nr_map_ids;
+		return;
+	}
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
+}
+
+/* Pins a descriptor under a name; another object that stands there gives way. */
+static int pin(const struct datapath *datapath, int fd, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, name);
+	unlink(path);
+	return bpf_obj_pin(fd, path) == 0 ? 0 : -errno;
+}
+
+static int pin_all(const struct datapath *datapath)
+{
+	struct bpf_map *map;
+	int error;
+
+	bpf_object__for_each_map(map, datapath->kernel->object->obj) {
+		char path[256];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
+		fd = bpf_obj_get(path);
+		if (fd >= 0) {
+			bool same = map_id(fd) == map_id(bpf_map__fd(map));
+
+			close(fd);
+			if (same)
+				continue;
+		}
+		error = pin(datapath, bpf_map__fd(map), bpf_map__name(map));
+		if (error)
+			return error;
+	}
+	return pin(datapath, bpf_program__fd(datapath->kernel->object->progs.larch), "larch");
+}
+
+/* Maps `count` entries of an array from entry `first` on, which must begin a page. */
+static void *map_entries(const struct bpf_map *map, size_t first, size_t count)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t value = (bpf_map__value_size(map) + 7ul) & ~7ul;
+	size_t size = (value * count + page - 1) & ~(page - 1);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
+			    (off_t)(value * first));
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void *map_memory(const struct bpf_map *map)
+{
+	return map_entries(map, 0, bpf_map__max_entries(map));
+}
+
+_Static_assert(sizeof(struct larch_ring) * LARCH_BANKS * LARCH_RINGS % 4096 == 0,
+	       "a service's rings begin a page");
+_Static_assert(sizeof(struct larch_costs) * LARCH_BANKS * LARCH_MAX_LEAVES % 4096 == 0,
+	       "a service's costs begin a page");
+
+int datapath_bank(struct datapath *datapath, uint32_t service, uint32_t bank,
+		  struct datapath_bank *out)
+{
+	struct datapath_kernel *kernel = datapath->kernel;
+
+	if (service >= LARCH_MAX_SERVICES || bank >= LARCH_BANKS)
+		return -EINVAL;
+	if (!kernel->rings[service])
+		kernel->rings[service] = map_entries(kernel->object->maps.larch_rings,
+						     larch_ring_index(service, 0, 0),
+						     LARCH_BANKS * LARCH_RINGS);
+	if (!kernel->costs[service])
+		kernel->costs[service] = map_entries(kernel->object->maps.larch_costs,
+						     larch_costs_index(service, 0, 0),
+						     LARCH_BANKS * LARCH_MAX_LEAVES);
+	if (!kernel->rings[service] || !kernel->costs[service])
+		return -ENOMEM;
+	out->plan = &kernel->plans[larch_bank_index(service, bank)];
+	out->rings = kernel->rings[service] + bank * LARCH_RINGS;
+	out->costs = kernel->costs[service] + bank * LARCH_MAX_LEAVES;
+	return 0;
+}
+
+static int map_all(struct datapath *datapath)
+{
+	struct larch_bpf *object = datapath->kernel->object;
+
+	datapath->settings = map_memory(object->maps.larch_settings);
+	datapath->active = map_memory(object->maps.larch_active);
+	datapath->kernel->plans = map_memory(object->maps.larch_plans);
+	datapath->live = map_memory(object->maps.larch_live);
+	datapath->flows = map_memory(object->maps.larch_flows);
+	datapath->buckets = bpf_map__max_entries(object->maps.larch_flows);
+	datapath->services = bpf_map__fd(object->maps.larch_services);
+	datapath->backends = bpf_map__fd(object->maps.larch_backends);
+	datapath->cells = bpf_map__fd(object->maps.larch_cells);
+	datapath->outcomes = bpf_map__fd(object->maps.larch_outcomes);
+	datapath->service_traffic = bpf_map__fd(object->maps.larch_svc_count);
+	datapath->backend_traffic = bpf_map__fd(object->maps.larch_bck_count);
+	return datapath->settings && datapath->active && datapath->kernel->plans &&
+			       datapath->live && datapath->flows
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int check_version(const struct datapath *datapath)
+{
+	uint32_t abi = datapath->settings->abi;
+
+	if (abi == 0 || abi == LARCH_ABI)
+		return 0;
+	log_error("the maps in the kernel speak version %u, this larchd speaks %u", abi, LARCH_ABI);
+	return -EEXIST;
+}
+
+static uint32_t buckets_for(uint32_t entries)
+{
+	uint32_t buckets = 1;
+
+	while (buckets * LARCH_BUCKET_FLOWS < entries && buckets < 1u << 22)
+		buckets *= 2;
+	return buckets;
+}
+
+static int load(struct datapath *datapath, const struct config_interface *interfaces,
+		size_t interface_count, uint32_t flow_entries)
+{
+	struct larch_bpf *object = larch_bpf__open();
+	uint32_t map_ids[MAX_PROGRAM_MAPS], count;
+	struct bpf_map *map;
+	int error;
+
+	if (!object)
+		return -errno;
+	datapath->kernel->object = object;
+	find_running_maps(interfaces, interface_count, map_ids, &count);
+	bpf_map__set_max_entries(object->maps.larch_flows, buckets_for(flow_entries));
+	bpf_object__for_each_map(map, object->obj) {
+		error = adopt_map(datapath, map, map_ids, count);
+		if (error)
+			return error;
+	}
+	error = larch_bpf__load(object);
+	if (error)
+		return error;
+	error = map_all(datapath);
+	if (error)
+		return error;
+	error = check_version(datapath);
+	return error ? error : pin_all(datapath);
+}
+
+int datapath_open(struct datapath **out, const char *pin_directory,
+		  const struct config_interface *interfaces, size_t interface_count,
+		  uint32_t flow_entries)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int error = -ENOMEM, cpus;
+
+	libbpf_set_print(forward_libbpf_log);
+	if (!datapath || !(datapath->kernel = calloc(1, sizeof(*datapath->kernel))))
+		goto fail;
+	snprintf(datapath->kernel->pins, sizeof(datapath->kernel->pins), "%s", pin_directory);
+	error = prepare_directory(pin_directory);
+	if (error) {
+		log_error("%s: cannot hold pins: %s; it must be a folder of a bpffs "
+			  "(mount -t bpf bpf /sys/fs/bpf)",
+			  pin_directory, strerror(-error));
+		goto fail;
+	}
+	cpus = libbpf_num_possible_cpus();
+	error = cpus < 0 ? cpus : 0;
+	if (error)
+		goto fail;
+	datapath->cpus = (unsigned)cpus;
+	error = load(datapath, interfaces, interface_count, flow_entries);
+	if (error)
+		goto fail;
+	*out = datapath;
+	return 0;
+fail:
+	datapath_close(datapath);
+	return error;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	if (datapath->kernel)
+		larch_bpf__destroy(datapath->kernel->object);
+	free(datapath->kernel);
+	free(datapath);
+}
+
+/* Attaches; `old` is the descriptor of the program to replace, or -1. */
+static int set_program(const struct datapath *datapath, const struct config_interface *interface,
+		       int old)
+{
+	uint32_t mode = interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE
+							      : XDP_FLAGS_DRV_MODE;
+	int fd = bpf_program__fd(datapath->kernel->object->progs.larch);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+	int index = (int)if_nametoindex(interface->name);
+
+	if (old < 0)
+		return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	options.old_prog_fd = old;
+	return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_REPLACE, &options);
+}
+
+int datapath_attach(struct datapath *datapath, const struct config_interface *interface)
+{
+	struct bpf_prog_info info = {}, mine = {};
+	uint32_t size = sizeof(mine);
+	int old = attached_program(interface->name, &info, NULL, 0);
+	int error;
+
+	if (old == -ENODEV)
+		return -ENODEV;
+	if (old >= 0 && !is_ours(&info)) {
+		log_error("%s: another XDP program is attached ('%s', id %u); remove it with "
+			  "'ip link set dev %s xdp off' if it is not needed",
+			  interface->name, info.name, info.id, interface->name);
+		close(old);
+		return -EBUSY;
+	}
+	error = bpf_obj_get_info_by_fd(bpf_program__fd(datapath->kernel->object->progs.larch),
+				       &mine, &size);
+	if (!error && old >= 0 && memcmp(info.tag, mine.tag, sizeof(mine.tag)) == 0) {
+		log_info("%s: the program that runs there is this version's; left in place",
+			 interface->name);
+	} else if (!error) {
+		error = set_program(datapath, interface, old);
+		if (!error)
+			log_info("%s: program %s", interface->name,
+				 old >= 0 ? "replaced without a gap" : "attached");
+	}
+	if (old >= 0)
+		close(old);
+	return error;
+}
+
+int datapath_detach(struct datapath *datapath, const char *interface)
+{
+	struct bpf_prog_info info;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+	int old = attached_program(interface, &info, NULL, 0);
+	int error;
+
+	(void)datapath;
+	if (old < 0)
+		return old == -ENOENT ? 0 : old;
+	options.old_prog_fd = old;
+	error = is_ours(&info) ? bpf_xdp_detach((int)if_nametoindex(interface), XDP_FLAGS_REPLACE,
+						&options)
+			       : -EBUSY;
+	close(old);
+	return error;
+}
+
+void datapath_unpin(struct datapath *datapath)
+{
+	struct bpf_map *map;
+	char path[256];
+
+	bpf_object__for_each_map(map, datapath->kernel->object->obj) {
+		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
+		unlink(path);
+		snprintf(path, sizeof(path), "/sys/fs/bpf/tc/globals/%s", bpf_map__name(map));
+		unlink(path); /* where iproute2 pins */
+	}
+	snprintf(path, sizeof(path), "%s/larch", datapath->kernel->pins);
+	unlink(path);
+	rmdir(datapath->kernel->pins);
+}
+
+bool datapath_attached(const struct datapath *datapath, const char *interface)
+{
+	struct bpf_prog_info info;
+	int fd = attached_program(interface, &info, NULL, 0);
+
+	(void)datapath;
+	if (fd < 0)
+		return false;
+	close(fd);
+	return is_ours(&info);
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The kernel part, seen from user space: finds or loads the program, adopts or creates its maps,
+ * pins and attaches. Holds the maps' descriptors; the mapped ones can be read directly.
+ * Only modules of this name include libbpf. Owner: the controller. Writers: see publisher.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "larch/backend.h"
+#include "larch/cell.h"
+#include "larch/flow.h"
+#include "larch/outcome.h"
+#include "larch/plan.h"
+#include "larch/service.h"
+
+struct datapath {
+	/* mapped */
+	struct larch_settings *settings;
+	struct larch_active *active; /* [LARCH_MAX_SERVICES] */
+	struct larch_live *live;     /* [LARCH_MAX_BACKENDS] */
+	struct larch_bucket *flows;  /* [buckets] */
+	uint32_t buckets;
+	/* by system call */
+	int services, backends, cells, outcomes, service_traffic, backend_traffic;
+	unsigned cpus;
+	bool adopted; /* the maps were there before */
+	struct datapath_kernel *kernel;
+};
+
+/*
+ * Adopts the maps of a program that is attached to one of the interfaces, else those pinned in
+ * pin_directory, else creates them; loads the program; pins all of it. Attaches nothing.
+ * Logs what it found. -EEXIST: maps of another version are there.
+ */
+int datapath_open(struct datapath **out, const char *pin_directory,
+		  const struct config_interface *interfaces, size_t interface_count,
+		  uint32_t flow_entries);
+
+/* The tables of one bank of one service, mapped when first asked for. */
+struct datapath_bank {
+	struct larch_plan *plan;
+	struct larch_ring *rings;  /* [LARCH_RINGS] */
+	struct larch_costs *costs; /* [LARCH_MAX_LEAVES] */
+};
+
+int datapath_bank(struct datapath *datapath, uint32_t service, uint32_t bank,
+		  struct datapath_bank *out);
+
+/* Leaves everything in the kernel as it is. */
+void datapath_close(struct datapath *datapath);
+
+/*
+ * Makes sure that our program runs on the interface: attaches it, replaces another version of it
+ * without a gap, or leaves an equal one. -EBUSY: a foreign program is there. -ENODEV.
+ */
+int datapath_attach(struct datapath *datapath, const struct config_interface *interface);
+
+/* Removes our program from the interface, if it is ours. */
+int datapath_detach(struct datapath *datapath, const char *interface);
+
+/* Removes the pins: with the last program the maps disappear. */
+void datapath_unpin(struct datapath *datapath);
+
+/* Is a program of ours attached there now? */
+bool datapath_attached(const struct datapath *datapath, const char *interface);
+
+/* larch_services and larch_backends, one entry each. */
+int datapath_put_service(struct datapath *datapath, const struct larch_vip *vip,
+			 const struct larch_service *service);
+int datapath_remove_service(struct datapath *datapath, const struct larch_vip *vip);
+int datapath_put_backend(struct datapath *datapath, uint32_t id,
+			 const struct larch_backend *backend);
+int datapath_get_backend(const struct datapath *datapath, uint32_t id,
+			 struct larch_backend *backend);
+
+/* Calls visit() for each entry of larch_services. */
+int datapath_each_service(const struct datapath *datapath,
+			  void (*visit)(void *context, const struct larch_vip *vip,
+					const struct larch_service *service),
+			  void *context);
+
+/* Calls visit() for each entry of larch_cells, read in batches. */
+int datapath_each_cell(const struct datapath *datapath,
+		       void (*visit)(void *context, const struct larch_cell *cell,
+				     const struct larch_samples *samples),
+		       void *context);
+int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell);
+
+/* Counters, summed over CPUs. */
+int datapath_outcome(const struct datapath *datapath, uint32_t outcome, struct larch_counter *sum);
+int datapath_service_traffic(const struct datapath *datapath, uint32_t id,
+			     struct larch_traffic *sum);
+int datapath_backend_traffic(const struct datapath *datapath, uint32_t id,
+			     struct larch_traffic *sum);

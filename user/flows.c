@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The walk over the flow table. See flows.h and larch/flow.h. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "flows.h"
+
+#define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
+/* Closed flows keep their entry this long for their last packets. */
+#define CLOSING_STAMPS 2
+/* Stamps older than this are moved up to it, so that they never look young again. */
+#define OLDEST_STAMPS (STAMP_MASK - 64)
+
+static uint32_t age_of(union larch_identity identity, uint32_t now)
+{
+	return (now - (uint32_t)identity.stamp) & STAMP_MASK;
+}
+
+static bool is_dead(union larch_identity identity, uint32_t age)
+{
+	return (identity.state == LARCH_FLOW_SYN && age > LARCH_SYN_STAMPS) ||
+	       (identity.state == LARCH_FLOW_CLOSING && age > CLOSING_STAMPS);
+}
+
+/* Replaces the word unless the packet path was faster. */
+static bool replace(struct larch_flow *flow, uint64_t before, uint64_t after)
+{
+	return __atomic_compare_exchange_n(&flow->identity.word, &before, after, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct flows_count *out)
+{
+	union larch_identity identity = {
+		.word = __atomic_load_n(&flow->identity.word, __ATOMIC_RELAXED),
+	};
+	union larch_timing timing = {
+		.word = __atomic_load_n(&flow->timing.word, __ATOMIC_RELAXED),
+	};
+	uint32_t age = age_of(identity, now);
+
+	if (identity.state == LARCH_FLOW_FREE)
+		return;
+	if (is_dead(identity, age) && replace(flow, identity.word, 0)) {
+		out->cleared++;
+		return;
+	}
+	if (age > OLDEST_STAMPS) {
+		union larch_identity kept = identity;
+
+		kept.stamp = (now - OLDEST_STAMPS) & STAMP_MASK;
+		replace(flow, identity.word, kept.word);
+	}
+	out->open += identity.state == LARCH_FLOW_OPEN;
+	out->syn += identity.state == LARCH_FLOW_SYN;
+	out->closing += identity.state == LARCH_FLOW_CLOSING;
+	out->flows[identity.backend]++;
+	if (larch_phase_waits(timing.phase) && (count_syns || identity.state != LARCH_FLOW_SYN))
+		out->waiting[identity.backend]++;
+}
+
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint64_t now_ns, int count_syns,
+		struct flows_count *out)
+{
+	uint32_t now = (uint32_t)(now_ns >> LARCH_STAMP_SHIFT) & STAMP_MASK;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < buckets; i++) {
+		for (size_t j = 0; j < LARCH_BUCKET_FLOWS; j++)
+			visit(&bucket[i].flow[j], now, count_syns, out);
+	}
+}

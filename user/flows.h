@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The daemon's walk over the flow table, which it has mapped: counts flows for each backend,
+ * clears what is dead and keeps old stamps from wrapping. Pure but for the table it is given.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "larch/flow.h"
+#include "larch/types.h"
+
+struct flows_count {
+	uint32_t flows[LARCH_MAX_BACKENDS];   /* open and closing */
+	uint32_t waiting[LARCH_MAX_BACKENDS]; /* requests and connects not answered */
+	uint32_t open, syn, closing;	      /* over all backends */
+	uint32_t cleared;		      /* dead ones removed by this walk */
+};
+
+/* now_ns: CLOCK_MONOTONIC. count_syns: connects not answered count as waiting. */
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint64_t now_ns, int count_syns,
+		struct flows_count *out);

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From what netlink says about next hops to ready backend entries and usable members. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "controller.h"
+#include "log.h"
+#include "publisher.h"
+
+static const struct in6_addr *tunnel_source(const struct controller *controller,
+					    const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_V4MAPPED(address) ? &controller->config->source_ipv4
+					     : &controller->config->source_ipv6;
+}
+
+static void mark_members(struct controller *controller, uint16_t id)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		for (size_t j = 0; service->used && j < service->members; j++)
+			service->members_changed |= service->member[j].backend == id;
+	}
+}
+
+static void adopt(struct controller *controller, uint16_t id, const struct nexthop *nexthop)
+{
+	struct registry_backend *backend = &controller->registry.backend[id];
+	bool was_ready = backend->nexthop.ready;
+	int error;
+
+	backend->nexthop = *nexthop;
+	backend->fading = false;
+	error = publisher_backend(controller->datapath, id, &backend->address, nexthop,
+				  tunnel_source(controller, &backend->address));
+	if (error)
+		log_error("backend %s: cannot write its entry: %s", backend->name,
+			  strerror(-error));
+	if (nexthop->ready == was_ready)
+		return;
+	if (nexthop->ready)
+		log_info("backend %s: reachable", backend->name);
+	else
+		log_warning("backend %s: not reachable: %s", backend->name, nexthop->reason);
+	mark_members(controller, id);
+}
+
+/*
+ * A next hop that was ready and is not may only be changing hands: it is used for up to a tick
+ * more, and given up if it is not back by then.
+ */
+void controller_nexthop_changed(void *context, const struct in6_addr *address,
+				const struct nexthop *nexthop)
+{
+	struct controller *controller = context;
+	uint16_t id = registry_find(&controller->registry, address);
+
+	if (id == LARCH_NO_BACKEND)
+		return;
+	if (controller->registry.backend[id].nexthop.ready && !nexthop->ready)
+		controller->registry.backend[id].fading = true;
+	else
+		adopt(controller, id, nexthop);
+}
+
+void controller_drop_faded(struct controller *controller)
+{
+	for (uint16_t id = 0; id < LARCH_MAX_BACKENDS; id++) {
+		struct registry_backend *backend = &controller->registry.backend[id];
+		struct nexthop now;
+
+		if (backend->used && backend->fading &&
+		    netlink_nexthop(controller->netlink, &backend->address, &now) == 0)
+			adopt(controller, id, &now);
+	}
+}
+
+void controller_follow_members(struct controller *controller, const char *why)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (!service->used || !service->members_changed)
+			continue;
+		service_refresh_members(controller, service);
+		service_republish(controller, service, why);
+		service->members_changed = false;
+	}
+}
+
+void controller_network(struct controller *controller)
+{
+	int error = netlink_process(controller->netlink);
+
+	if (error)
+		log_debug("netlink: %s", strerror(-error));
+	controller_follow_members(controller, "a backend's next hop changed");
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The one module that writes what the packet path reads: generations, services, backends, live
+ * parameters, settings. It decides nothing.
+ */
+#pragma once
+
+#include "datapath.h"
+#include "generation.h"
+#include "netlink.h"
+
+/* Secret seed, size of the flow table, version. Keeps a seed that is there. */
+int publisher_settings(struct datapath *datapath);
+
+/*
+ * Builds the bank that is neither current nor last, then makes it current by one store. Numbers
+ * the generation. 0 or -errno.
+ */
+int publisher_publish(struct datapath *datapath, uint32_t service, struct generation *generation);
+
+/* Forgets a service's generations: its packets find no plan. */
+void publisher_retire(struct datapath *datapath, uint32_t service);
+
+/* The generation in force, read back; -ENOENT: none. */
+int publisher_read(struct datapath *datapath, uint32_t service, struct generation **out);
+
+/*
+ * Makes larch_services hold exactly these: adds before it removes, then the filter follows.
+ * count entries of vip, each with the service of the same index.
+ */
+int publisher_services(struct datapath *datapath, const struct larch_vip *vip,
+		       const struct larch_service *service, size_t count);
+
+/* The outer header towards `address` by this next hop; with from_ipv4/6 unless unspecified. */
+int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_addr *address,
+		      const struct nexthop *nexthop, const struct in6_addr *from);
+
+/* The entry is not in use any more. */
+int publisher_remove_backend(struct datapath *datapath, uint32_t id);
+
+/* What the fast loop needs to know of a backend. concurrency >= 1. */
+void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
+		    uint32_t service_us);
+
+/* Corrects the count of requests in flight by a difference. */
+void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Which backend id stands for which server, and how to reach it. An id belongs to an address for
+ * as long as a flow may name it: a server that leaves the configuration keeps its id, its flows go
+ * on, and the id is free only when none is left. Ids survive a restart, since the kernel's table
+ * of backends holds the addresses. Pure.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "larch/types.h"
+#include "netlink.h"
+
+struct registry_backend {
+	bool used;	 /* the id belongs to the address */
+	bool configured; /* the configuration in force names it */
+	char name[CONFIG_NAME_MAX];
+	struct in6_addr address;
+	uint32_t concurrency;	/* configured, or the default */
+	struct nexthop nexthop; /* what the kernel part uses */
+	bool fading;		/* netlink says not ready; believed if it still does at the tick */
+	uint32_t flows;		/* that the last walk found in the flow table */
+	unsigned idle_walks;	/* walks in a row that found none */
+};
+
+struct registry {
+	struct registry_backend backend[LARCH_MAX_BACKENDS];
+};
+
+/* The id of an address, or LARCH_NO_BACKEND. */
+uint16_t registry_find(const struct registry *registry, const struct in6_addr *address);
+
+/* The same, giving it an id if it has none. LARCH_NO_BACKEND: all ids are taken. */
+uint16_t registry_take(struct registry *registry, const struct in6_addr *address);
+
+/* Can every one of these have an id? */
+bool registry_has_room(const struct registry *registry, const struct config_backend *backend,
+		       size_t count);

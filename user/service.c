@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * One service in the controller: its members, its part of the tick, its publications. Follow
+ * service_tick() from top to bottom to see how samples become a generation.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller.h"
+#include "log.h"
+#include "publisher.h"
+
+#define STALE_TICKS 3
+#define REFRESH_TICKS 10 /* costs are published at least this often while samples come */
+#define JUDGE_REPORT_BLOCKS JUDGE_BLOCKS
+
+void service_close(struct service *service)
+{
+	if (service->shadow != service->current)
+		generation_free(service->shadow);
+	generation_free(service->current);
+	cells_free(service->cells);
+	judge_free(service->judge);
+	ring_builder_free(service->builder);
+	memset(service, 0, sizeof(*service));
+}
+
+bool service_refresh_members(struct controller *controller, struct service *service)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < service->members; i++) {
+		const struct config_member *config = &service->config->members[i];
+		struct learner_member *member = &service->member[i];
+		const struct registry_backend *backend =
+			&controller->registry.backend[member->backend];
+
+		changed |= member->usable != backend->nexthop.ready ||
+			   member->weight != config->weight;
+		member->usable = backend->nexthop.ready;
+		member->weight = config->weight;
+		member->concurrency = backend->concurrency;
+	}
+	return changed;
+}
+
+/* Decayed responses to requests per second: a sum that halves every h ticks holds r T / (1 - d). */
+static double demand_factor(const struct config_learning *learning)
+{
+	double interval = learning->interval_ms / 1000.0;
+	double decay = exp2(-interval / learning->half_life_server);
+
+	return (1 - decay) / interval;
+}
+
+void service_input(const struct controller *controller, const struct service *service,
+		   struct learner_input *input)
+{
+	const struct config_learning *learning = &controller->config->learning;
+
+	*input = (struct learner_input){
+		.member = service->member,
+		.members = service->members,
+		.tree = {
+			.max_leaves = learning->max_leaves,
+			.max_depth = learning->max_depth,
+			.min_flows = learning->min_flows,
+			.min_effect = 0.02,
+			.prior = 4,
+		},
+		.shares = {
+			.steps = 150,
+			.rate = 0.3,
+			.floor = learning->floor,
+			.limit = learning->step,
+		},
+		.demand_factor = demand_factor(learning),
+		.learned = service->config->learning == CONFIG_LEARNING_ON &&
+			   judge_verdict(service->judge) == JUDGE_ON,
+		.builder = service->builder,
+		.last = service->current,
+	};
+}
+
+static void record(struct service *service, const struct generation *last, const char *why)
+{
+	const struct generation *now = service->current;
+	struct service_event *event = &service->event[service->published % CONTROLLER_HISTORY];
+
+	*event = (struct service_event){
+		.generation = now->plan.generation,
+		.digest = now->plan.digest,
+		.when = time(NULL),
+		.leaves = now->leaves,
+		.expected_gain = now->expected_gain,
+		.moved_share = now->moved_share,
+	};
+	if (last)
+		event->moved_slots = ring_moved(&last->ring[LARCH_RING_GLOBAL],
+						&now->ring[LARCH_RING_GLOBAL]);
+	snprintf(event->why, sizeof(event->why), "%s", why);
+	service->published++;
+	log_debug("%s: generation %u, digest %016llx, %zu leaves: %s", service->config->name,
+		  now->plan.generation, (unsigned long long)now->plan.digest, now->leaves, why);
+}
+
+/* Base costs feed the fast loop: the mean service time of each member at the root. */
+static void publish_live(struct controller *controller, const struct service *service)
+{
+	const struct generation *current = service->current;
+
+	for (size_t i = 0; i < service->members; i++) {
+		double service_us = current->tree ? current->tree->cost[i].service
+						  : current->costs[0].member[i].service;
+
+		publisher_live(controller->datapath, service->member[i].backend,
+			       (uint32_t)service->member[i].concurrency, (uint32_t)service_us);
+	}
+}
+
+int service_publish(struct controller *controller, struct service *service,
+		    struct generation *generation, const char *why)
+{
+	struct generation *last = service->current;
+	int error = publisher_publish(controller->datapath, service->id, generation);
+
+	if (error) {
+		log_error("%s: cannot publish: %s", service->config->name, strerror(-error));
+		return error;
+	}
+	service->current = generation;
+	service->members_changed = false;
+	service->age = 0;
+	publish_live(controller, service);
+	record(service, last, why);
+	if (service->shadow != last)
+		generation_free(last);
+	return 0;
+}
+
+static bool any_usable(const struct service *service)
+{
+	for (size_t i = 0; i < service->members; i++) {
+		if (service->member[i].usable && service->member[i].weight)
+			return true;
+	}
+	return false;
+}
+
+void service_republish(struct controller *controller, struct service *service, const char *why)
+{
+	struct learner_input input;
+	struct generation *next;
+	int error;
+
+	if (service->current && !any_usable(service)) {
+		log_warning("%s: no backend can be reached; the last generation stays",
+			    service->config->name);
+		return;
+	}
+	service_input(controller, service, &input);
+	error = input.last ? learner_keep(&input, &next) : learner_begin(&input, &next);
+	if (!error && service_publish(controller, service, next, why) != 0)
+		generation_free(next);
+	if (error)
+		log_error("%s: cannot build a generation: %s", service->config->name,
+			  strerror(-error));
+}
+
+static void set_state(struct service *service, enum service_state state, const char *reason)
+{
+	if (service->state != state && state == SERVICE_JUDGED)
+		log_warning("%s: learning switched off: %s", service->config->name, reason);
+	else if (service->state != state)
+		log_info("%s: %s", service->config->name, reason ? reason : "learning steers");
+	service->state = state;
+	service->reason = reason;
+}
+
+/* Steps 1 to 3. NULL: nothing new can be said, and the state says why. */
+static struct generation *learn(struct controller *controller, struct service *service,
+				uint64_t *clock)
+{
+	struct learner_input input;
+	struct generation *next = NULL;
+	struct table table;
+	int error;
+
+	service_input(controller, service, &input);
+	error = cells_table(service->cells, &table);
+	input.table = &table;
+	if (!error)
+		error = learner_train(&input, &next);
+	controller_clock(controller, STAGE_TRAIN, clock);
+	if (!error)
+		error = learner_solve(&input, next);
+	controller_clock(controller, STAGE_SHARES, clock);
+	if (!error) {
+		learner_rings(&input, next);
+		controller_clock(controller, STAGE_RINGS, clock);
+		return next;
+	}
+	generation_free(next);
+	set_state(service, SERVICE_WAITING,
+		  error == -ENODATA  ? "too few samples yet"
+		  : error == -ERANGE ? "samples are not plausible (not between 1 us and 60 s)"
+		  : error == -EINVAL ? "no backend is usable"
+				     : "out of memory");
+	return NULL;
+}
+
+/* Keeps the trained generation for the reports, in place of the last one. */
+static void keep_shadow(struct service *service, struct generation *next)
+{
+	if (service->shadow && service->shadow != service->current)
+		generation_free(service->shadow);
+	service->shadow = next;
+}
+
+static bool is_due(const struct service *service, const struct generation *next)
+{
+	return learner_worth(service->current, next) || service->age >= REFRESH_TICKS;
+}
+
+static void steer_by(struct controller *controller, struct service *service,
+		     struct generation *next, uint64_t *clock)
+{
+	char why[120];
+
+	if (service->config->learning == CONFIG_LEARNING_SHADOW)
+		set_state(service, SERVICE_SHADOW, "shadow: learns, but steers nothing");
+	else if (judge_verdict(service->judge) == JUDGE_OFF)
+		set_state(service, SERVICE_JUDGED, "learned was worse than control");
+	else
+		set_state(service, SERVICE_LEARNED, NULL);
+	keep_shadow(service, next);
+	if (!is_due(service, next))
+		return;
+	snprintf(why, sizeof(why), "%zu leaves, expected gain %.1f %%, largest move of a share %.1f points",
+		 next->leaves, 100 * next->expected_gain, 100 * next->moved_share);
+	service_publish(controller, service, next, why);
+	controller_clock(controller, STAGE_PUBLISH, clock);
+}
+
+static void judge(struct controller *controller, struct service *service, uint64_t *clock)
+{
+	enum judge_verdict before = judge_verdict(service->judge);
+
+	judge_add(service->judge, cells_arms(service->cells));
+	judge_compare(service->judge, JUDGE_REPORT_BLOCKS, &service->report);
+	if (judge_verdict(service->judge) != before && service->current)
+		service->members_changed = true; /* steer by the other arm from now on */
+	controller_clock(controller, STAGE_JUDGE, clock);
+}
+
+void service_tick(struct controller *controller, struct service *service)
+{
+	uint64_t clock = controller_now_ns();
+	struct generation *next = NULL;
+
+	service->age++;
+	cells_statistics(service->cells, &service->counted);
+	if (service->config->learning == CONFIG_LEARNING_OFF) {
+		set_state(service, SERVICE_OFF, "learning is off");
+	} else if (service->config->signal == LARCH_SIGNAL_NONE) {
+		set_state(service, SERVICE_OFF, "nothing can be timed (signal: none)");
+	} else if (service->counted.idle_ticks >= STALE_TICKS) {
+		set_state(service, SERVICE_WAITING, "no fresh samples");
+	} else {
+		judge(controller, service, &clock);
+		if (controller->ticks >= controller->warm_ticks)
+			next = learn(controller, service, &clock);
+		else
+			set_state(service, SERVICE_WAITING, "gathers samples after a restart");
+	}
+	if (next)
+		steer_by(controller, service, next, &clock);
+	if (service->members_changed)
+		service_republish(controller, service, "backends or verdict changed");
+}

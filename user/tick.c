@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The tick: reads all samples, lets each service learn, and looks after the flow table. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "controller.h"
+#include "log.h"
+#include "publisher.h"
+
+#define WALK_MS 5000	    /* between walks over the flow table */
+#define CELLS_HIGH (LARCH_MAX_CELLS / 4 * 3)
+#define CELLS_IDLE_TICKS 60 /* cells idle for longer give way when the map fills up */
+#define FREE_WALKS 3	    /* walks without a flow after which a backend's id is free */
+
+const char *const stage_names[STAGES] = {"read", "train", "shares", "rings", "publish", "judge"};
+
+uint64_t controller_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void controller_clock(struct controller *controller, enum stage stage, uint64_t *since)
+{
+	struct stage_time *time = &controller->stage[stage];
+	uint64_t now = controller_now_ns();
+
+	time->last_ns += now - *since;
+	time->sum_ns += now - *since;
+	*since = now;
+}
+
+static void take_cell(void *context, const struct larch_cell *cell,
+		      const struct larch_samples *samples)
+{
+	struct controller *controller = context;
+	struct service *service;
+
+	controller->cells++;
+	if (cell->service >= LARCH_MAX_SERVICES)
+		return;
+	service = &controller->service[cell->service];
+	if (service->used)
+		cells_update(service->cells, cell, samples, controller->fresh);
+}
+
+static void read_samples(struct controller *controller)
+{
+	uint64_t clock = controller_now_ns();
+	int error;
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		if (controller->service[i].used)
+			cells_begin(controller->service[i].cells);
+	}
+	controller->cells = 0;
+	error = datapath_each_cell(controller->datapath, take_cell, controller);
+	if (error)
+		log_warning("cannot read all samples: %s", strerror(-error));
+	controller->fresh = true;
+	controller_clock(controller, STAGE_READ, &clock);
+}
+
+/* Cells that bring nothing give way to new ones. */
+static void make_room(struct controller *controller)
+{
+	struct larch_cell idle[256];
+
+	if (controller->cells < CELLS_HIGH)
+		return;
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		size_t count;
+
+		if (!controller->service[i].used)
+			continue;
+		count = cells_idle(controller->service[i].cells, CELLS_IDLE_TICKS, idle,
+				   sizeof(idle) / sizeof(idle[0]));
+		while (count--)
+			datapath_remove_cell(controller->datapath, &idle[count]);
+	}
+}
+
+/*
+ * Requests that were cancelled, and entries that were replaced, leave the live count too high. What
+ * two walks in a row find too much (or too little) is corrected.
+ */
+static void correct_leak(struct controller *controller, uint32_t id, int32_t live)
+{
+	int32_t leak = live - (int32_t)controller->flows.waiting[id];
+	int32_t before = controller->leak[id];
+	int32_t sure = 0;
+
+	if (leak > 0 && before > 0)
+		sure = leak < before ? leak : before;
+	else if (leak < 0 && before < 0)
+		sure = leak > before ? leak : before;
+	controller->leak[id] = leak - sure;
+	if (sure)
+		publisher_correct(controller->datapath, id, -sure);
+}
+
+/* An id whose server left the configuration is free when no flow names it any more. */
+static void release(struct controller *controller, uint32_t id)
+{
+	struct registry_backend *backend = &controller->registry.backend[id];
+
+	backend->flows = controller->flows.flows[id];
+	backend->idle_walks = backend->flows ? 0 : backend->idle_walks + 1;
+	if (backend->configured || backend->idle_walks < FREE_WALKS)
+		return;
+	log_info("backend %s: its last flow has ended; forgotten", backend->name);
+	netlink_unwatch(controller->netlink, &backend->address);
+	publisher_remove_backend(controller->datapath, id);
+	memset(backend, 0, sizeof(*backend));
+}
+
+static void walk_flows(struct controller *controller)
+{
+	int32_t live[LARCH_MAX_BACKENDS];
+
+	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		live[i] = __atomic_load_n(&controller->datapath->live[i].in_flight,
+					  __ATOMIC_RELAXED);
+	flows_walk(controller->datapath->flows, controller->datapath->buckets, controller_now_ns(),
+		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, &controller->flows);
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		if (!controller->registry.backend[i].used)
+			continue;
+		correct_leak(controller, i, live[i]);
+		release(controller, i);
+	}
+}
+
+void controller_tick(struct controller *controller)
+{
+	uint32_t interval = controller->config->learning.interval_ms;
+	uint32_t walk_ticks = interval < WALK_MS ? WALK_MS / interval : 1;
+
+	for (size_t i = 0; i < STAGES; i++)
+		controller->stage[i].last_ns = 0;
+	netlink_tick(controller->netlink, controller_now_ns() / 1000000);
+	controller_drop_faded(controller);
+	read_samples(controller);
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		if (controller->service[i].used)
+			service_tick(controller, &controller->service[i]);
+	}
+	make_room(controller);
+	if (controller->ticks % walk_ticks == 0)
+		walk_flows(controller);
+	for (size_t i = 0; i < STAGES; i++) {
+		struct stage_time *time = &controller->stage[i];
+
+		time->most_ns = time->last_ns > time->most_ns ? time->last_ns : time->most_ns;
+	}
+	controller->ticks++;
+}
