@@ -25,15 +25,16 @@ VERSION := 0.1.0
 
 programs := larchd larchctl
 modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
-tools    := loadgen labserver $(patsubst tools/%.c,%,$(filter-out tools/loadgen% tools/labserver%,$(wildcard tools/*.c)))
+tools    := loadgen labserver $(patsubst tools/%.c,%,$(filter-out tools/loadgen% tools/labserver% %.bpf.c,$(wildcard tools/*.c)))
 unit     := $(wildcard tests/unit/*.c)
 packet   := $(wildcard tests/packet/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%)
 bpf      := $(BUILD)/larch.bpf.o $(BUILD)/agent.bpf.o
+vpath %.bpf.c bpf tools
 
-all: $(bpf) $(binaries) ## build everything (the default)
+all: $(bpf) $(BUILD)/pass.bpf.o $(binaries) ## build everything (the default)
 
 deps: ## install what building and testing need (Debian)
 	$(Q)command -v apt-get >/dev/null || { echo "make deps knows Debian only; install: $(PACKAGES)"; exit 1; }
@@ -51,7 +52,7 @@ $(BUILD)/.deps-checked: Makefile
 		{ pkg-config --print-errors $(LIBS) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
 	$(Q)touch $@
 
-$(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/.deps-checked
+$(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.deps-checked
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-missing-declarations \
 		-MMD -MP -MF $(BUILD)/$*.bpf.d -MT $@ -Ivmlinux -Iinclude -Ibpf -c $< -o $@.tmp
@@ -59,7 +60,7 @@ $(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/.deps-checked
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*) > $@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/%.o: %.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h $(BUILD)/agent.skel.h
 	$(call say,CC,$<)

@@ -128,8 +128,11 @@ static int attach_all(struct controller *controller)
 static void set_warm_up(struct controller *controller)
 {
 	const struct config_learning *learning = &controller->config->learning;
+	bool published = false;
 
-	if (controller->datapath->adopted)
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++)
+		published |= controller->datapath->active[i].generation != 0;
+	if (published)
 		controller->warm_ticks = (uint64_t)ceil(learning->half_life_server * 1000 /
 							learning->interval_ms);
 }

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# The lab: a whole edge site in network namespaces, for the demo and the end-to-end tests. To be
+# sourced. lab_up builds it, lab_down removes every trace; call lab_down from a trap on EXIT.
+#
+#   client ── router ── balancer (Larch, XDP on its only link)
+#                └───── b1 ... bN (agent by XDP, the VIP on lo, answers go straight to the client)
+#
+#   clients    10.1.0.0/24 10.2.0.0/24 10.3.0.0/24   fd00:1::/48 fd00:2::/48 fd00:3::/48
+#   VIP        10.99.0.1  fd00:99::1
+#   backends   10.50.N.2  fd00:50:N::2
+#   balancer   10.60.0.2  fd00:60::2
+
+BUILD=${BUILD:-build}
+LAB_ID=${LAB_ID:-larch-$$}
+LAB_BACKENDS=${LAB_BACKENDS:-4}
+LAB_VIP4=10.99.0.1
+LAB_VIP6=fd00:99::1
+LAB_CLIENTS4="10.1.0.0/24 10.2.0.0/24 10.3.0.0/24"
+LAB_CLIENTS6="fd00:1::/48 fd00:2::/48 fd00:3::/48"
+LAB_PINS=/sys/fs/bpf/$LAB_ID
+LAB_DIR=
+
+lab_fail() {
+	echo "lab: $*" >&2
+	return 1
+}
+
+# Runs a command in a node's namespace. Not `ip netns exec`: that would hide the bpffs.
+lab_in() {
+	local node=$1
+	shift
+	nsenter --net="/run/netns/$LAB_ID-$node" "$@"
+}
+
+# Starts a command in a node in the background, remembered for lab_down. Sets LAB_PID.
+lab_start() {
+	local node=$1 log=$2
+	shift 2
+	nsenter --net="/run/netns/$LAB_ID-$node" "$@" >"$LAB_DIR/$log" 2>&1 &
+	LAB_PID=$!
+	echo "$LAB_PID" >>"$LAB_DIR/pids"
+}
+
+# Ends one process that lab_start began.
+lab_stop() {
+	local pid=$1 signal=${2:-TERM}
+	kill -"$signal" "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	return 0
+}
+
+# Waits up to $1 seconds for a command to succeed.
+lab_wait() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+lab_node() {
+	local node=$1
+	ip netns add "$LAB_ID-$node" || return
+	lab_in "$node" sh -c '
+		ip link set lo up
+		for i in all default; do
+			echo 0 > /proc/sys/net/ipv4/conf/$i/rp_filter
+			echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad
+			echo 0 > /proc/sys/net/ipv4/conf/$i/send_redirects
+		done'
+}
+
+# A link between the router and a node: $2 its name at the router, $3 and $4 the networks without
+# their last number: the router is 1, the node 2. The node's end is eth0, its default route.
+lab_link() {
+	local node=$1 name=$2 four=$3 six=$4 mtu=$5
+	ip link add "$name" mtu "$mtu" numrxqueues 2 numtxqueues 2 netns "$LAB_ID-router" type veth \
+		peer name eth0 mtu "$mtu" numrxqueues 2 numtxqueues 2 netns "$LAB_ID-$node" || return
+	lab_in router sh -c "ip addr add $four.1/24 dev $name
+		ip -6 addr add $six::1/64 dev $name nodad
+		ip link set $name up"
+	lab_in "$node" sh -c "ip addr add $four.2/24 dev eth0
+		ip -6 addr add $six::2/64 dev eth0 nodad
+		ip link set eth0 up
+		ip route add default via $four.1
+		ip -6 route add default via $six::1"
+}
+
+lab_backend_names() {
+	seq -f b%g 1 "$LAB_BACKENDS"
+}
+
+lab_wire() {
+	local prefix n
+	lab_node router && lab_node client && lab_node balancer || return
+	lab_in router sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward
+		echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
+	lab_link client client 10.70.0 fd00:70 1500 &&
+		lab_link balancer balancer 10.60.0 fd00:60 1600 || return
+	for n in $(seq 1 "$LAB_BACKENDS"); do
+		lab_node "b$n" && lab_link "b$n" "b$n" "10.50.$n" "fd00:50:$n" 1600 || return
+		lab_in "b$n" ip addr add $LAB_VIP4/32 dev lo
+		lab_in "b$n" ip -6 addr add $LAB_VIP6/128 dev lo nodad
+	done
+	for prefix in $LAB_CLIENTS4; do
+		lab_in client ip route add local "$prefix" dev lo
+		lab_in router ip route add "$prefix" via 10.70.0.2
+	done
+	for prefix in $LAB_CLIENTS6; do
+		lab_in client ip -6 route add local "$prefix" dev lo
+		lab_in router ip -6 route add "$prefix" via fd00:70::2
+	done
+	lab_in router ip route add $LAB_VIP4 via 10.60.0.2
+	lab_in router ip -6 route add $LAB_VIP6 via fd00:60::2
+	# Without checksum offload: what XDP sees must be what is on the wire.
+	lab_in client ethtool -K eth0 tx off >/dev/null
+	lab_in router ethtool -K balancer tx off >/dev/null
+	lab_in client sh -c 'echo "1024 65535" > /proc/sys/net/ipv4/ip_local_port_range
+		echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind'
+}
+
+lab_programs() {
+	local backend
+	lab_in router ip link set dev balancer xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
+	for backend in $(lab_backend_names); do
+		lab_in "$backend" ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp || return
+	done
+}
+
+# Can the kernel do what the lab needs? Says what is missing.
+lab_check() {
+	[ "$(id -u)" = 0 ] || lab_fail "needs root" || return
+	local tool
+	for tool in ip nsenter ethtool; do
+		command -v $tool >/dev/null || lab_fail "$tool is missing; 'make deps' installs it" || return
+	done
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf ||
+		lab_fail "no bpffs at /sys/fs/bpf, and it cannot be mounted"
+}
+
+lab_up() {
+	lab_check || return
+	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/larch-lab.XXXXXX") || return
+	: >"$LAB_DIR/pids"
+	lab_wire && lab_programs || lab_fail "cannot build the namespaces"
+}
+
+# Removes processes, namespaces, pins and files. Safe at any moment, and more than once.
+lab_down() {
+	local pid name
+	if [ -n "$LAB_DIR" ] && [ -d "$LAB_DIR" ]; then
+		while read -r pid; do
+			kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		done <"$LAB_DIR/pids"
+	fi
+	for name in $(ip netns list 2>/dev/null | awk -v id="$LAB_ID-" 'index($1, id) == 1 { print $1 }'); do
+		ip netns pids "$name" 2>/dev/null | xargs -r kill -9 2>/dev/null
+		ip netns del "$name"
+	done
+	rm -rf "$LAB_PINS"
+	lab_forget_iproute_pins
+	[ -n "$LAB_DIR" ] && rm -rf "$LAB_DIR"
+	LAB_DIR=
+}
+
+# `ip link` pins maps for the whole host; with the lab gone nobody needs them.
+lab_forget_iproute_pins() {
+	local link
+	[ -n "${LAB_IP_LINK:-}" ] && rm -f /sys/fs/bpf/tc/globals/larch_*
+	LAB_IP_LINK=
+	# What iproute2 made for itself, if nothing else is in it.
+	rmdir /sys/fs/bpf/tc/globals /sys/fs/bpf/tc 2>/dev/null || return 0
+	for link in /sys/fs/bpf/ip /sys/fs/bpf/xdp; do
+		[ -L $link ] && [ ! -e $link ] && rm -f $link
+	done
+	return 0
+}
+
+# The operator's way: the program by ip link. larchd adopts it.
+lab_ip_link() {
+	if compgen -G "/sys/fs/bpf/tc/globals/larch_*" >/dev/null; then
+		lab_fail "maps of another Larch are pinned in /sys/fs/bpf/tc/globals; remove them first"
+		return
+	fi
+	LAB_IP_LINK=1
+	lab_in balancer ip link set dev eth0 xdpdrv obj "$BUILD/larch.bpf.o" sec xdp
+}
+
+# A configuration for all backends on stdout: $1 ports (a YAML value), $2 learning: on, shadow, off.
+# The last backend is reached by IPv6, so that all four kinds of tunnel are in use.
+lab_config() {
+	local ports=$1 learning=$2 n address
+	printf 'interfaces:\n  - name: eth0\nservices:\n  - name: web\n'
+	printf '    address: [%s, "%s"]\n    port: %s\n    protocol: tcp\n    learning: %s\n    backends:\n' \
+		$LAB_VIP4 $LAB_VIP6 "$ports" "$learning"
+	for n in $(seq 1 "$LAB_BACKENDS"); do
+		address=10.50.$n.2
+		[ "$n" = "$LAB_BACKENDS" ] && address="\"fd00:50:$n::2\""
+		printf '      - {name: b%d, address: %s, weight: 100, concurrency: 8}\n' "$n" "$address"
+	done
+	printf '...\n'
+}
+
+# Starts larchd with $LAB_DIR/larch.yaml; further arguments are passed on. Sets LAB_LARCHD.
+lab_larchd() {
+	lab_start balancer larchd.log "$BUILD/larchd" -c "$LAB_DIR/larch.yaml" -p "$LAB_PINS" \
+		-s "$LAB_DIR/larchd.sock" "$@"
+	LAB_LARCHD=$LAB_PID
+	lab_wait 30 test -S "$LAB_DIR/larchd.sock" || lab_fail "larchd did not start: $(tail -3 "$LAB_DIR/larchd.log")"
+}
+
+lab_ctl() {
+	"$BUILD/larchctl" -s "$LAB_DIR/larchd.sock" "$@"
+}

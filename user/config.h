@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The configuration of larchd: what the YAML file says, checked and complete with defaults.
+ * One validator serves the file and the API. Owner: larchd keeps the one in force.
+ * tools/examples/larch.yaml shows every key.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "larch/service.h"
+
+struct json_t; /* jansson's json_t */
+
+#define CONFIG_NAME_MAX	      64
+#define CONFIG_PATH_SIZE      160
+#define CONFIG_MAX_BYTES      (4u << 20) /* of a file */
+#define CONFIG_MAX_DEPTH      16	 /* lists and mappings within one another */
+#define CONFIG_MAX_VALUES     (1u << 18) /* in a file: three times what the largest one needs */
+#define CONFIG_MAX_INTERFACES 64
+#define CONFIG_MAX_VIPS	      4096 /* of all services together: the size of larch_services */
+
+enum config_xdp_mode { CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
+enum config_learning_mode { CONFIG_LEARNING_OFF, CONFIG_LEARNING_SHADOW, CONFIG_LEARNING_ON };
+
+struct config_interface {
+	char name[IFNAMSIZ];
+	enum config_xdp_mode mode;
+};
+
+/* A server, identified by its address. Services that name the same address share it. */
+struct config_backend {
+	char name[CONFIG_NAME_MAX]; /* by default the address in text */
+	struct in6_addr address;    /* IPv4 as ::ffff:a.b.c.d */
+	uint32_t concurrency;	    /* requests served at once; 0: not configured */
+};
+
+struct config_member {
+	size_t backend;	 /* index in larch_config.backends */
+	uint32_t weight; /* 0: no new flows; at most 65535 */
+};
+
+struct config_service {
+	char name[CONFIG_NAME_MAX];
+	struct larch_vip *vips; /* every address with every port; none is in two services */
+	size_t vip_count;
+	enum config_learning_mode learning;
+	enum larch_signal signal;
+	bool signal_auto; /* signal is what `auto` stands for, not what somebody chose */
+	struct config_member *members;
+	size_t member_count;
+};
+
+struct config_learning {
+	uint32_t interval_ms;	  /* the tick: 100 to 60000, 1000 by default */
+	uint32_t max_leaves;	  /* 1 to 32, 24 by default */
+	uint32_t max_depth;	  /* 0 to 8, 6 by default */
+	uint32_t min_flows;	  /* decayed flows that each child of a split must have; 100 */
+	double half_life_server;  /* s: 0.1 to 3600; 10 by default */
+	double half_life_connect; /* s: 0.1 to 3600; 2 by default */
+	double floor;		  /* least share of a usable backend in a leaf; 0.002 */
+	double step;		  /* largest total variation of a leaf's shares a tick; 0.2 */
+};
+
+struct larch_config {
+	struct config_interface *interfaces;
+	size_t interface_count;
+	struct in6_addr source_ipv4; /* outer source of tunnels; unspecified: the route's */
+	struct in6_addr source_ipv6;
+	uint32_t flow_entries; /* rounded up to a power of two; used when the maps are created */
+	struct config_learning learning;
+	struct config_backend *backends;
+	size_t backend_count;
+	struct config_service *services;
+	size_t service_count;
+};
+
+/*
+ * What is wrong, and where. Line and column (in characters) count from 1; both are 0 where there
+ * is none (API, a file that is too large). Path and text are printable ASCII.
+ */
+struct config_error {
+	unsigned line, column;
+	char path[CONFIG_PATH_SIZE]; /* services[0].backends[1].weight; "": the whole */
+	char text[256];		     /* what was found and what was expected */
+};
+
+#define CONFIG_MAX_ERRORS 20
+
+struct config_errors {
+	size_t count; /* errors met; only the first CONFIG_MAX_ERRORS of the file are kept */
+	struct config_error error[CONFIG_MAX_ERRORS];
+};
+
+/*
+ * Reads and checks a file. 0: *out is complete and owned by the caller. -EINVAL: the file is
+ * refused and *errors says why, in the order of the file. Another -errno: it could not be read,
+ * or there is no memory. *errors is set in any case; *out is NULL unless 0 is returned.
+ */
+int config_load(const char *file, struct larch_config **out, struct config_errors *errors);
+
+/* The same for a text in memory, with any bytes in it. */
+int config_parse(const char *text, size_t length, struct larch_config **out,
+		 struct config_errors *errors);
+
+/*
+ * The same for a tree, as the API gets it: whole numbers may be JSON integers, decimal ones JSON
+ * numbers, on and off may be true and false; durations are text. The tree stays the caller's and
+ * is not changed. Load it with JSON_REJECT_DUPLICATES: a tree cannot show a key given twice.
+ */
+int config_from_json(struct json_t *tree, struct larch_config **out, struct config_errors *errors);
+
+/* NULL is allowed. */
+void config_free(struct larch_config *config);
+
+/*
+ * Writes "FILE:LINE:COLUMN: PATH: TEXT" without a line end, leaving out what there is not (file
+ * may be NULL). Returns what snprintf() does: the length that it needs.
+ */
+int config_error_text(const char *file, const struct config_error *error, char *out, size_t size);
+
+/* The service of that name, owned by config; NULL: there is none. */
+const struct config_service *config_service_find(const struct larch_config *config,
+						 const char *name);
+
+/* The words of the file. NULL for a number that is none of the enum's. */
+const char *config_xdp_mode_text(enum config_xdp_mode mode);
+const char *config_learning_text(enum config_learning_mode mode);
+const char *config_signal_text(enum larch_signal signal);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The backends of a service: see config_service.h. Services that name the same address share one
+ * backend, and must say the same of it. What must be unique is found by plain search: the limits
+ * keep that to milliseconds.
+ */
+#include "config_service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_WEIGHT	 100
+#define MOST_WEIGHT	 65535
+#define MOST_CONCURRENCY 65535
+
+static const char *backend_place(const struct config_reading *reading, size_t backend,
+				 char out[SETTING_PLACE_SIZE])
+{
+	const struct config_origin *origin = &reading->origin[backend];
+	struct setting service = setting_item(reading->services, origin->service), list, item;
+
+	if (!setting_get(&service, "backends", &list))
+		return "another service";
+	item = setting_item(&list, origin->item);
+	return setting_place(&item, out);
+}
+
+/* The value of a key, or if it is not given, the mapping: where to complain of it. */
+static struct setting value_or_mapping(const struct setting *mapping, const char *key)
+{
+	struct setting value;
+
+	return setting_get(mapping, key, &value) ? value : *mapping;
+}
+
+static size_t find_backend(const struct larch_config *config, const struct in6_addr *address)
+{
+	size_t i = 0;
+
+	while (i < config->backend_count &&
+	       memcmp(&config->backends[i].address, address, sizeof(*address)) != 0)
+		i++;
+	return i;
+}
+
+static bool is_member(const struct config_service *service, size_t backend)
+{
+	for (size_t i = 0; i < service->member_count; i++) {
+		if (service->members[i].backend == backend)
+			return true;
+	}
+	return false;
+}
+
+/* Whether what is said here of a backend is what another place says. */
+static bool agrees(const struct config_reading *reading, const struct setting *item, size_t backend,
+		   const struct config_backend *here)
+{
+	const struct config_backend *there = &reading->config->backends[backend];
+	char place[SETTING_PLACE_SIZE];
+	bool same = true;
+
+	if (strcmp(here->name, there->name) != 0) {
+		struct setting name = value_or_mapping(item, "name");
+
+		setting_fail(&name, "name is '%s', but '%s' at %s; one address is one backend",
+			     here->name, there->name, backend_place(reading, backend, place));
+		same = false;
+	}
+	if (here->concurrency != there->concurrency) {
+		struct setting concurrency = value_or_mapping(item, "concurrency");
+		char a[16] = "not given", b[16] = "not given";
+
+		if (here->concurrency)
+			snprintf(a, sizeof(a), "%u", here->concurrency);
+		if (there->concurrency)
+			snprintf(b, sizeof(b), "%u", there->concurrency);
+		setting_fail(&concurrency,
+			     "concurrency is %s, but %s at %s; one address is one "
+			     "backend",
+			     a, b, backend_place(reading, backend, place));
+		same = false;
+	}
+	return same;
+}
+
+/* Adds a backend that is not in the config. false: it may not be. */
+static bool add_backend(struct config_reading *reading, const struct setting *item,
+			const struct config_origin *origin, const struct config_backend *backend)
+{
+	struct larch_config *config = reading->config;
+	char place[SETTING_PLACE_SIZE];
+
+	for (size_t i = 0; i < config->backend_count; i++) {
+		struct setting name;
+
+		if (strcmp(config->backends[i].name, backend->name) != 0)
+			continue;
+		name = value_or_mapping(item, "name");
+		setting_fail(&name, "name '%s' is that of another address at %s", backend->name,
+			     backend_place(reading, i, place));
+		return false;
+	}
+	if (config->backend_count == LARCH_MAX_BACKENDS) {
+		setting_fail(item, "more than %u backends in all services", LARCH_MAX_BACKENDS);
+		return false;
+	}
+	reading->origin[config->backend_count] = *origin;
+	config->backends[config->backend_count++] = *backend;
+	return true;
+}
+
+/* Reads what the item says of the backend and of its membership. */
+static bool read_backend(const struct setting *item, struct config_backend *backend,
+			 struct config_member *member)
+{
+	static const char *const keys[] = {"name", "address", "weight", "concurrency", NULL};
+	struct setting value;
+	bool good;
+
+	*backend = (struct config_backend){0};
+	member->weight = DEFAULT_WEIGHT;
+	if (!setting_mapping(item, keys))
+		return false;
+	good = setting_require(item, "address", &value) &&
+	       setting_address(&value, 0, &backend->address);
+	if (setting_get(item, "name", &value))
+		good &= setting_name(&value, backend->name);
+	else if (good)
+		setting_address_text(&backend->address, backend->name);
+	if (setting_get(item, "weight", &value))
+		good &= setting_whole(&value, 0, MOST_WEIGHT, &member->weight);
+	if (setting_get(item, "concurrency", &value))
+		good &= setting_whole(&value, 1, MOST_CONCURRENCY, &backend->concurrency);
+	return good;
+}
+
+/* Reads one item of a service's list of backends into its next member. */
+static bool read_member(struct config_reading *reading, const struct setting *item,
+			const struct config_origin *origin, struct config_service *service)
+{
+	struct config_member *member = &service->members[service->member_count];
+	struct config_backend backend;
+	char place[SETTING_PLACE_SIZE];
+
+	if (!read_backend(item, &backend, member))
+		return false;
+	member->backend = find_backend(reading->config, &backend.address);
+	if (member->backend == reading->config->backend_count) {
+		if (!add_backend(reading, item, origin, &backend))
+			return false;
+	} else if (is_member(service, member->backend)) {
+		struct setting address = value_or_mapping(item, "address");
+
+		setting_fail(&address, "this service has that backend already, at %s",
+			     backend_place(reading, member->backend, place));
+		return false;
+	} else if (!agrees(reading, item, member->backend, &backend)) {
+		return false;
+	}
+	service->member_count++;
+	return true;
+}
+
+static bool has_weight(const struct config_service *service)
+{
+	for (size_t i = 0; i < service->member_count; i++) {
+		if (service->members[i].weight)
+			return true;
+	}
+	return false;
+}
+
+int config_member_read(struct config_reading *reading, const struct setting *mapping, size_t index)
+{
+	struct config_service *service = &reading->config->services[index];
+	struct setting list;
+	size_t count;
+
+	if (!setting_require(mapping, "backends", &list) || !setting_list(&list))
+		return 0;
+	count = setting_count(&list);
+	if (count > LARCH_MAX_MEMBERS) {
+		struct setting first = setting_item(&list, LARCH_MAX_MEMBERS);
+
+		setting_fail(&first, "more than %u backends in one service", LARCH_MAX_MEMBERS);
+		count = LARCH_MAX_MEMBERS;
+	}
+	service->members = calloc(count, sizeof(*service->members));
+	if (!service->members)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct setting item = setting_item(&list, i);
+
+		read_member(reading, &item, &(struct config_origin){index, i}, service);
+	}
+	if (service->member_count == count && !has_weight(service))
+		setting_fail(&list, "all weights are 0; expected a backend that takes new flows");
+	return 0;
+}

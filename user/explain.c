@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The packet's way, noted down. See explain.h; bpf/classify.h, flow.h and steer.h are the model. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "explain.h"
+#include "larch/score.h"
+#include "region.h"
+
+#define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
+
+static const struct larch_flow *find_in(const struct explain_input *input, uint32_t bucket,
+					uint32_t tag, union larch_identity *identity)
+{
+	for (size_t i = 0; i < LARCH_BUCKET_FLOWS; i++) {
+		const struct larch_flow *flow = &input->flows[bucket].flow[i];
+
+		identity->word = __atomic_load_n(&flow->identity.word, __ATOMIC_RELAXED);
+		if (identity->tag == tag && identity->state != LARCH_FLOW_FREE)
+			return flow;
+	}
+	identity->word = 0;
+	return NULL;
+}
+
+static void look_up(const struct explain_input *input, struct explain *out)
+{
+	uint32_t now = (uint32_t)(input->now_ns >> LARCH_STAMP_SHIFT) & STAMP_MASK;
+	uint32_t tag = larch_hash_tag(out->hash);
+	const struct larch_flow *flow = NULL;
+
+	if (!input->flows)
+		return;
+	out->in_bucket = out->bucket;
+	flow = find_in(input, out->bucket, tag, &out->identity);
+	if (!flow) {
+		out->in_bucket = out->second_bucket;
+		flow = find_in(input, out->second_bucket, tag, &out->identity);
+	}
+	if (!flow)
+		return;
+	out->known = true;
+	out->timing.word = __atomic_load_n(&flow->timing.word, __ATOMIC_RELAXED);
+	out->idle_ns = (uint64_t)((now - (uint32_t)out->identity.stamp) & STAMP_MASK)
+		       << LARCH_STAMP_SHIFT;
+}
+
+static struct larch_features features_of(const struct explain_input *input)
+{
+	const struct larch_tuple *tuple = &input->tuple;
+	struct larch_cell cell = {
+		.ingress = input->ingress,
+		.port = ntohs(tuple->destination_port),
+		.protocol = tuple->protocol,
+		.hops = (uint8_t)input->hops,
+		.size = (uint8_t)input->size,
+	};
+
+	if (tuple->ipv6)
+		cell.source = larch_source_ipv6(ntohl(tuple->source[0]), ntohl(tuple->source[1]));
+	else
+		cell.source = larch_source_ipv4(ntohl(tuple->source[3]));
+	return larch_features_of(&cell);
+}
+
+/* The tests that decide, from the root on: not those below a leaf that is repeated. */
+static void note_steps(const struct larch_tree *tree, struct explain *out)
+{
+	size_t at = 0;
+	unsigned leaf;
+
+	while (out->steps < LARCH_MAX_DEPTH && !region_leaf(tree, at, &leaf)) {
+		const struct larch_node *node = &tree->node[at];
+		struct explain_step *step = &out->step[out->steps++];
+
+		step->feature = node->feature & (LARCH_FEATURE_SLOTS - 1);
+		step->value = out->features.value[step->feature];
+		step->threshold = node->threshold;
+		step->right = step->value > step->threshold;
+		at = 2 * at + 1 + step->right;
+	}
+}
+
+static void note_candidate(const struct explain_input *input, const struct explain *flow,
+			   uint8_t member, struct explain_candidate *out)
+{
+	struct larch_live live;
+
+	if (member == LARCH_NO_MEMBER || member >= input->plan->members ||
+	    input->plan->member[member] >= LARCH_MAX_BACKENDS)
+		return;
+	out->there = true;
+	out->member = member;
+	out->backend = input->plan->member[member];
+	out->cost = input->costs[flow->leaf].member[member];
+	live = input->live[out->backend];
+	out->in_flight = live.in_flight;
+	out->concurrency = live.concurrency;
+	out->slowdown = larch_slowdown(&live, input->now_ns);
+	out->score = larch_score(&out->cost, &live, input->now_ns);
+}
+
+/* As steer_by_learning() in bpf/steer.h. */
+static uint8_t choose(const struct explain *flow)
+{
+	struct larch_choice choice = LARCH_NO_CHOICE;
+
+	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++) {
+		const struct explain_candidate *candidate = &flow->candidate[i];
+
+		if (candidate->there)
+			larch_offer(&choice, flow->hash, i, candidate->member, candidate->score);
+	}
+	return choice.member;
+}
+
+static void steer(const struct explain_input *input, struct explain *out)
+{
+	const struct larch_slot *leaf = &input->rings[LARCH_RING_LEAF + out->leaf].slot[out->slot];
+	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->slot];
+	const struct larch_slot *control = &input->rings[LARCH_RING_CONTROL].slot[out->slot];
+	uint8_t member[LARCH_CANDIDATES];
+
+	larch_candidates(leaf, global, member);
+	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
+		note_candidate(input, out, member[i], &out->candidate[i]);
+	note_candidate(input, out, control->primary, &out->control);
+	if (out->learned)
+		out->member = choose(out);
+	else if (out->control.there)
+		out->member = out->control.member;
+	if (out->member != LARCH_NO_MEMBER)
+		out->backend = input->plan->member[out->member];
+}
+
+void explain_flow(const struct explain_input *input, struct explain *out)
+{
+	*out = (struct explain){.member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
+	out->hash = larch_hash(&input->tuple, input->settings->seed);
+	out->arm = larch_hash_arm(out->hash);
+	out->slot = larch_hash_slot(out->hash);
+	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);
+	out->second_bucket = larch_hash_second_bucket(out->hash, input->settings->bucket_mask);
+	out->explores = larch_hash_explores(out->hash);
+	look_up(input, out);
+	if (!input->plan)
+		return;
+	out->learned = input->plan->flags & LARCH_PLAN_LEARNED && out->arm == LARCH_ARM_LEARNED;
+	out->features = features_of(input);
+	out->leaf = larch_tree_walk(&input->plan->tree, &out->features);
+	note_steps(&input->plan->tree, out);
+	if (out->leaf < input->plan->tree.leaves)
+		steer(input, out);
+}
+
+unsigned explain_chosen(const struct explain *explain)
+{
+	unsigned i = 0;
+
+	while (i < LARCH_CANDIDATES && !(explain->candidate[i].there &&
+					 explain->candidate[i].member == explain->member))
+		i++;
+	return i;
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The split criterion. In: the rows of a node; out: its best split.
+ *
+ * With n_l, n_r flows in the children and d_j = log D_lj - log D_rj, the contrast of member j,
+ *
+ *	gain = n_l n_r / (n_l + n_r) * sum_j (d_j - s_j mu)^2
+ *
+ * where s_j in [0, 1] is the part of a contrast that shrinkage has left (1 with many samples on
+ * both sides, 0 without any on one) and mu = sum s_j d_j / sum s_j^2, the effect common to all
+ * members. With s_j = 1 this is the interaction of LEARNER.md. Without s_j a member that a class
+ * has hardly tried would look as if that class were not slower there, like a change of ratios.
+ *
+ * Noise: shrunk contrasts of equal backends have variances v_j that follow from the counts and the
+ * samples' coefficient of variation. All cuts of a node are tried, so the sum must exceed what
+ * the best of them reaches by chance: for a sum of weighted squares of normal variables
+ * P(sum > |v|_1 + 2 |v|_2 sqrt(t) + 2 |v|_max t) <= e^-t (Laurent and Massart 2000).
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numeric.h"
+#include "tree_split.h"
+
+#define CHANCE 3.0 /* e^-3: bound of the chance that noise splits a node */
+
+/* What the criterion needs of a member, fixed within a node. */
+struct member {
+	double net_prior, service_prior;   /* pseudo-sums of the node's costs */
+	double net_part, service_part;	   /* of the node's cost, together 1 */
+	double net_left, service_left;	   /* (n + 2 k0) / n times the part: see reliability */
+	double net_noise, service_noise;   /* squared part times squared coefficient of variation */
+};
+
+struct tree_search {
+	const struct tree_rows *rows;
+	const struct tree_options *options;
+	struct tree_noise noise;
+	double log_tries;
+	struct member *member;	/* [members] */
+	struct tally *left;	/* [members]: of the rows up to the cut */
+	struct tally *flows;	/* [rows]: sums over members; counts only */
+	uint32_t *order;	/* [rows]: a node's rows by bin */
+	uint32_t end[TREE_BINS]; /* of each bin's rows in order */
+};
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+double tree_split_flows(const struct tally *tally, size_t members)
+{
+	double connects = 0, responses = 0;
+
+	for (size_t j = 0; j < members; j++) {
+		connects += tally[j].connects;
+		responses += tally[j].responses;
+	}
+	return larger(connects, responses);
+}
+
+void tree_search_free(struct tree_search *search)
+{
+	if (!search)
+		return;
+	free(search->member);
+	free(search->left);
+	free(search->flows);
+	free(search->order);
+	free(search);
+}
+
+static void count_flows(struct tree_search *search)
+{
+	const struct tree_rows *rows = search->rows;
+
+	for (size_t i = 0; i < rows->rows; i++)
+		for (size_t j = 0; j < rows->members; j++) {
+			search->flows[i].connects += rows->tally[i * rows->members + j].connects;
+			search->flows[i].responses += rows->tally[i * rows->members + j].responses;
+		}
+}
+
+int tree_search_new(struct tree_search **out, const struct tree_rows *rows,
+		    const struct tree_options *options)
+{
+	struct tree_search *search = calloc(1, sizeof(*search));
+	double tries = 1;
+
+	if (!search)
+		return -ENOMEM;
+	search->member = calloc(rows->members + 1, sizeof(*search->member));
+	search->left = calloc(rows->members + 1, sizeof(*search->left));
+	search->flows = calloc(rows->rows + 1, sizeof(*search->flows));
+	search->order = calloc(rows->rows + 1, sizeof(*search->order));
+	if (!search->member || !search->left || !search->flows || !search->order) {
+		tree_search_free(search);
+		return -ENOMEM;
+	}
+	search->rows = rows;
+	search->options = options;
+	for (size_t c = 0; c < rows->columns; c++)
+		tries += rows->column[c].bins - 1;
+	search->log_tries = numeric_log(tries);
+	tree_noise_estimate(rows, search->order, &search->noise);
+	count_flows(search);
+	*out = search;
+	return 0;
+}
+
+static void member_prepare(struct member *member, const struct tree_search *search,
+			   const struct tally *tally, const struct cost *cost)
+{
+	double prior = search->options->prior;
+	double all = cost->net + cost->service;
+	double net = all > 0 ? cost->net / all : 0;
+	double service = all > 0 ? 1 - net : 0;
+
+	member->net_prior = prior * cost->net;
+	member->service_prior = prior * cost->service;
+	member->net_left = tally->connects > 0 ? net * (1 + 2 * prior / tally->connects) : 0;
+	member->service_left =
+		tally->responses > 0 ? service * (1 + 2 * prior / tally->responses) : 0;
+	member->net_noise = net * net * search->noise.net;
+	member->service_noise = service * service * search->noise.service;
+}
+
+/* sum_j (d_j - s_j mu)^2 of the cut between search->left and the rest of the node. */
+static double interaction(const struct tree_search *search, const struct tree_part *part)
+{
+	double prior = search->options->prior;
+	double dd = 0, sd = 0, ss = 0;
+
+	for (size_t j = 0; j < search->rows->members; j++) {
+		const struct member *m = &search->member[j];
+		const struct tally *l = &search->left[j], *all = &part->tally[j];
+		double connects_r = all->connects - l->connects;
+		double responses_r = all->responses - l->responses;
+		double net_l = l->connects + prior, net_r = connects_r + prior;
+		double service_l = l->responses + prior, service_r = responses_r + prior;
+		double net = net_l * net_r, service = service_l * service_r;
+		/* Costs of the children, each times both of its counts. */
+		double left = (l->connect_us + m->net_prior) * service_l +
+			      (l->work_us + m->service_prior) * net_l;
+		double right = (all->connect_us - l->connect_us + m->net_prior) * service_r +
+			       (all->work_us - l->work_us + m->service_prior) * net_r;
+		double s = (m->net_left * l->connects * connects_r * service +
+			    m->service_left * l->responses * responses_r * net) /
+			   (net * service);
+		double d;
+
+		if (!(left > 0 && right > 0))
+			continue;
+		d = numeric_log(left * (net_r * service_r) / (right * (net_l * service_l)));
+		dd += d * d;
+		sd += s * d;
+		ss += s * s;
+	}
+	return ss > 0 ? larger(dd - sd * sd / ss, 0) : 0;
+}
+
+/* Variance, relative to its squared mean, that a sum of n samples shrunk by k0 = prior keeps. */
+static double variance(double n, double prior)
+{
+	return n / ((n + prior) * (n + prior));
+}
+
+/* What the interaction of this cut may reach by chance if all contrasts are equal. */
+static double noise_bound(const struct tree_search *search, const struct tree_part *part)
+{
+	double prior = search->options->prior;
+	double t = search->log_tries + CHANCE;
+	double sum = 0, squares = 0, most = 0;
+
+	for (size_t j = 0; j < search->rows->members; j++) {
+		const struct member *m = &search->member[j];
+		const struct tally *l = &search->left[j], *all = &part->tally[j];
+		double v = m->net_noise * (variance(l->connects, prior) +
+					   variance(all->connects - l->connects, prior)) +
+			   m->service_noise * (variance(l->responses, prior) +
+					       variance(all->responses - l->responses, prior));
+
+		sum += v;
+		squares += v * v;
+		most = larger(most, v);
+	}
+	return search->options->noise * (sum + 2 * sqrt(squares * t) + 2 * most * t);
+}
+
+/* Orders the rows of a node by their bin in one column. */
+static void order_rows(struct tree_search *search, const struct tree_part *part,
+		       const struct tree_column *column)
+{
+	uint32_t *end = search->end;
+	uint32_t sum = 0;
+
+	memset(end, 0, sizeof(search->end));
+	for (size_t i = 0; i < part->rows; i++)
+		end[column->bin[part->row[i]]]++;
+	for (unsigned b = 0; b < column->bins; b++) {
+		uint32_t count = end[b];
+
+		end[b] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < part->rows; i++)
+		search->order[end[column->bin[part->row[i]]]++] = part->row[i];
+}
+
+/* Takes the cut after the bins that are in search->left if it is better than *best. */
+static void try_cut(struct tree_search *search, const struct tree_part *part, double left,
+		    double right, struct tree_split *best, const struct tree_split *cut)
+{
+	const struct tree_options *options = search->options;
+	double effect = options->min_effect * options->min_effect * (left + right) *
+			(double)search->rows->members;
+	double weight, sum, gain;
+
+	if (left < options->min_flows || right < options->min_flows || !(left > 0 && right > 0))
+		return;
+	weight = left * right / (left + right);
+	sum = interaction(search, part);
+	gain = weight * sum;
+	if (!(gain > effect && gain > best->gain) || sum <= noise_bound(search, part))
+		return;
+	*best = *cut;
+	best->gain = gain;
+}
+
+static void search_column(struct tree_search *search, const struct tree_part *part,
+			  const struct tally *flows, size_t c, struct tree_split *best)
+{
+	const struct tree_column *column = &search->rows->column[c];
+	size_t members = search->rows->members;
+	struct tally left = { 0 };
+	uint32_t at = 0;
+
+	order_rows(search, part, column);
+	memset(search->left, 0, members * sizeof(*search->left));
+	for (unsigned b = 0; search->end[b] < part->rows; b++) {
+		struct tree_split cut = { .column = c, .bin = b };
+		unsigned next = b + 1;
+
+		if (at == search->end[b])
+			continue;
+		for (; at < search->end[b]; at++) {
+			uint32_t row = search->order[at];
+
+			tree_rows_add(search->left, &search->rows->tally[row * members], members);
+			tree_rows_add(&left, &search->flows[row], 1);
+		}
+		while (search->end[next] == at)
+			next++;
+		cut.threshold = tree_rows_threshold(column->value[b], column->value[next]);
+		try_cut(search, part, larger(left.connects, left.responses),
+			larger(flows->connects - left.connects, flows->responses - left.responses),
+			best, &cut);
+	}
+}
+
+void tree_search_best(struct tree_search *search, const struct tree_part *part,
+		      struct tree_split *out)
+{
+	struct tally flows = { 0 };
+
+	*out = (struct tree_split){ 0 };
+	for (size_t j = 0; j < search->rows->members; j++)
+		member_prepare(&search->member[j], search, &part->tally[j], &part->cost[j]);
+	for (size_t i = 0; i < part->rows; i++)
+		tree_rows_add(&flows, &search->flows[part->row[i]], 1);
+	for (size_t c = 0; c < search->rows->columns; c++)
+		search_column(search, part, &flows, c, out);
+}
