@@ -122,7 +122,7 @@ install: all ## install under PREFIX (/usr/local), honouring DESTDIR
 	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/larch $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)install -m 755 $(BUILD)/larchd $(BUILD)/larchctl $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 $(bpf) $(DESTDIR)$(PREFIX)/lib/larch
-	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
+	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml tools/examples/larchd.service $(DESTDIR)$(PREFIX)/share/doc/larch
 
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)
