@@ -18,7 +18,8 @@ LIBS     := libbpf libmnl yaml-0.1 jansson
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
 	-Wno-sign-conversion -Werror
 CFLAGS ?= -O2 -g
-cflags  = -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
+# No fused multiply-add: equal inputs must give equal bytes on every CPU.
+cflags  = -std=gnu11 -ffp-contract=off $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
 	-DLARCH_VERSION='"$(VERSION)"' -DLARCH_LIBDIR='"$(PREFIX)/lib/larch"'
 LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lelf -lz -lm
 VERSION := 0.1.0

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Logarithm and exponential from additions, multiplications and divisions alone. libm's may differ
  * in the last bit between versions and CPUs; these give the same bits on every node. Relative error

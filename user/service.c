@@ -70,6 +70,7 @@ void service_input(const struct controller *controller, const struct service *se
 			.min_flows = learning->min_flows,
 			.min_effect = 0.02,
 			.prior = 4,
+			.noise = 1,
 		},
 		.shares = {
 			.steps = 150,

@@ -11,22 +11,22 @@
 #include "numeric.h"
 #include "shares.h"
 
-#define SECOND 1e6		/* us */
-#define LINEAR 0.95		/* load beyond which waiting grows linearly */
-#define FULL 0.95		/* demand is planned as at most this part of capacity */
-#define LEAST_LOAD 1e-9		/* a slope at 0 would not be finite if c < 1 */
-#define LEAST_SERVICE 1.0	/* us */
-#define FLOORS 0.25		/* what all floors of a leaf take at most */
-#define FRESH 0.1		/* part of the start that comes from capacity */
-#define LEAST_PART 1e-9		/* so that a member can come back */
-#define SLOWER 0.5		/* factors of the rate */
-#define FASTER 1.1
-#define MOST_RATE 10.0		/* times the first */
-#define DISTRIBUTION 1e-6	/* tolerance of a row's sum */
+#define SECOND	      1e6  /* us */
+#define LINEAR	      0.95 /* load beyond which waiting grows linearly */
+#define FULL	      0.95 /* demand is planned as at most this part of capacity */
+#define LEAST_LOAD    1e-9 /* a slope at 0 would not be finite if c < 1 */
+#define LEAST_SERVICE 1.0  /* us */
+#define FLOORS	      0.25 /* what all floors of a leaf take at most */
+#define FRESH	      0.1  /* part of the start that comes from capacity */
+#define LEAST_PART    1e-9 /* so that a member can come back */
+#define SLOWER	      0.5  /* factors of the rate */
+#define FASTER	      1.1
+#define MOST_RATE     10.0 /* times the first */
+#define DISTRIBUTION  1e-6 /* tolerance of a row's sum */
 
 struct descent {
 	const struct shares_problem *problem;
-	double scale;	/* of demand, <= 1 */
+	double scale; /* of demand, <= 1 */
 	double floor;
 	double *base;	/* [leaves][members]: cost without waiting */
 	double *target; /* [leaves][members]: what comes out */
@@ -389,7 +389,7 @@ int shares_solve(const struct shares_problem *problem, const struct shares_optio
 		 double *share)
 {
 	size_t members = problem->members, cells = problem->leaves * members;
-	struct descent descent = { .problem = problem };
+	struct descent descent = {.problem = problem};
 	double *memory, *before;
 
 	if (!problem_valid(problem) || !options_valid(options))

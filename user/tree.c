@@ -20,9 +20,9 @@ struct growth {
 	struct tree *tree;
 	struct tree_rows rows;
 	struct tree_search *search;
-	uint32_t *row;			     /* rows of all leaves, each leaf's together */
-	uint32_t *scratch;		     /* [rows] */
-	size_t start[MAX_NODES];	     /* of a node's rows in row */
+	uint32_t *row;		 /* rows of all leaves, each leaf's together */
+	uint32_t *scratch;	 /* [rows] */
+	size_t start[MAX_NODES]; /* of a node's rows in row */
 	size_t count[MAX_NODES];
 	struct tree_split split[MAX_NODES]; /* best of each leaf */
 };
@@ -102,7 +102,7 @@ static void node_fill(struct growth *growth, int at, int parent)
 	const uint32_t *row = &growth->row[growth->start[at]];
 	struct cost root;
 
-	*node = (struct tree_node){ .parent = parent, .left = -1, .right = -1, .leaf = -1 };
+	*node = (struct tree_node){.parent = parent, .left = -1, .right = -1, .leaf = -1};
 	if (parent >= 0)
 		node->depth = tree->node[parent].depth + 1;
 	for (size_t i = 0; i < growth->count[at]; i++)
@@ -124,7 +124,7 @@ static void node_search(struct growth *growth, int at)
 		.cost = &tree->cost[at * tree->members],
 	};
 
-	growth->split[at] = (struct tree_split){ 0 };
+	growth->split[at] = (struct tree_split){0};
 	if (tree->node[at].depth < growth->options->max_depth && tree->members > 1)
 		tree_search_best(growth->search, &part, &growth->split[at]);
 }

@@ -9,11 +9,11 @@
 
 #include "tree_split.h"
 
-#define PRIOR 1.0     /* exponential */
-#define PRIOR_PAIRS 16 /* that it counts for */
-#define MOST 16.0     /* of one pair: it may lie on the border between two classes */
-#define BLOCK 32      /* samples that are compared together: single ones hide long tails */
-#define ENOUGH_ROWS 4096 /* times members */
+#define PRIOR	       1.0  /* exponential */
+#define PRIOR_PAIRS    16   /* that it counts for */
+#define MOST	       16.0 /* of one pair: it may lie on the border between two classes */
+#define BLOCK	       32   /* samples that are compared together: single ones hide long tails */
+#define ENOUGH_ROWS    4096 /* times members */
 #define ENOUGH_MEMBERS 4
 
 struct pairs {
@@ -51,7 +51,7 @@ static double pairs_noise(const struct pairs *pairs)
 /* Rows by their bin in one column; within a bin in canonical order. */
 static void order_by_column(const struct tree_column *column, size_t rows, uint32_t *order)
 {
-	uint32_t start[TREE_BINS + 1] = { 0 };
+	uint32_t start[TREE_BINS + 1] = {0};
 
 	for (size_t i = 0; i < rows; i++)
 		start[column->bin[i] + 1]++;
@@ -69,20 +69,20 @@ static void block_add(struct block *block, double flows, double us, struct pairs
 	if (block->flows[1] < BLOCK)
 		return;
 	pairs_add(pairs, block->flows, block->us);
-	*block = (struct block){ { block->flows[1], 0 }, { block->us[1], 0 } };
+	*block = (struct block){{block->flows[1], 0}, {block->us[1], 0}};
 }
 
 /* Lowers *out to what rows in this order say. */
 static void estimate_in_order(const struct tree_rows *rows, const uint32_t *order,
 			      struct tree_noise *out)
 {
-	struct pairs net = { 0 }, service = { 0 };
+	struct pairs net = {0}, service = {0};
 	size_t step = 1 + rows->rows * rows->members / ENOUGH_ROWS;
 
 	if (step > rows->members / ENOUGH_MEMBERS)
 		step = rows->members / ENOUGH_MEMBERS + (rows->members < ENOUGH_MEMBERS);
 	for (size_t j = 0; j < rows->members; j += step) {
-		struct block net_block = { 0 }, service_block = { 0 };
+		struct block net_block = {0}, service_block = {0};
 
 		for (size_t i = 0; i < rows->rows; i++) {
 			const struct tally *tally = &rows->tally[order[i] * rows->members + j];
@@ -97,7 +97,7 @@ static void estimate_in_order(const struct tree_rows *rows, const uint32_t *orde
 
 void tree_noise_estimate(const struct tree_rows *rows, uint32_t *order, struct tree_noise *out)
 {
-	*out = (struct tree_noise){ MOST, MOST };
+	*out = (struct tree_noise){MOST, MOST};
 	for (size_t i = 0; i < rows->rows; i++)
 		order[i] = (uint32_t)i;
 	estimate_in_order(rows, order, out);

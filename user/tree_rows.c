@@ -17,15 +17,15 @@
 
 #include "tree_rows.h"
 
-#define BYTES 8
-#define RADIX 256
-#define MIN_BINS 4			   /* 4^6 = 4096 rows at most */
+#define BYTES	    8
+#define RADIX	    256
+#define MIN_BINS    4		      /* 4^6 = 4096 rows at most */
 #define MAX_TALLIES (size_t)(1 << 18) /* of all rows told apart: 8 MB */
-#define MIN_ROWS (size_t)2048		   /* that may be told apart, with however many members */
-#define COUNT_GRID 0x1p-24		   /* flows */
-#define TIME_GRID 0x1p-10		   /* us */
-#define COARSER 0x1p16
-#define COARSEST 0x1p32
+#define MIN_ROWS    (size_t)2048      /* that may be told apart, with however many members */
+#define COUNT_GRID  0x1p-24	      /* flows */
+#define TIME_GRID   0x1p-10	      /* us */
+#define COARSER	    0x1p16
+#define COARSEST    0x1p32
 
 /* The two halves of a tally, connects and responses, are alike: a count and a sum of times. */
 typedef double halves __attribute__((vector_size(16)));
@@ -75,7 +75,7 @@ void tree_rows_add(struct tally *restrict to, const struct tally *restrict from,
 /* One pass of a radix sort. */
 static void sort_by_byte(const struct item *from, struct item *to, size_t count, unsigned shift)
 {
-	size_t start[RADIX + 1] = { 0 };
+	size_t start[RADIX + 1] = {0};
 
 	for (size_t i = 0; i < count; i++)
 		start[(from[i].key >> shift & (RADIX - 1)) + 1]++;
@@ -175,7 +175,7 @@ static unsigned heaviest_bin(const struct values *values, const size_t *start, u
 
 static void column_bin(struct tree_column *column, struct values *values, unsigned limit)
 {
-	size_t start[TREE_BINS + 1] = { 0, values->count };
+	size_t start[TREE_BINS + 1] = {0, values->count};
 	unsigned bins = 1;
 
 	while (bins < limit) {
@@ -215,7 +215,7 @@ static size_t group_rows(struct work *work, const struct tree_rows *out)
 	size_t groups = 0;
 
 	for (size_t i = 0; i < rows; i++)
-		work->item[i] = (struct item){ .row = (uint32_t)i };
+		work->item[i] = (struct item){.row = (uint32_t)i};
 	for (size_t c = 0; c < out->columns; c++) {
 		unsigned shift = 8 * column_place(out, c);
 		const struct values *values = &work->values[c];
@@ -280,7 +280,7 @@ static int fill_bins(const struct work *work, struct tree_rows *out)
 static bool add_rounded(struct tally *restrict to, const struct tally *restrict from,
 			size_t members, halves magic)
 {
-	signs sign = { 0 };
+	signs sign = {0};
 
 	for (size_t j = 0; j < members; j++) {
 		halves add[2], sum[2];
@@ -313,7 +313,7 @@ static bool totals_fit(const struct tree_rows *rows, struct tally *total, double
 
 static int add_rows(const struct work *work, struct tree_rows *out, double scale)
 {
-	halves magic = { scale * COUNT_GRID * 0x1.8p52, scale * TIME_GRID * 0x1.8p52 };
+	halves magic = {scale * COUNT_GRID * 0x1.8p52, scale * TIME_GRID * 0x1.8p52};
 	size_t members = out->members;
 
 	memset(out->tally, 0, out->rows * members * sizeof(*out->tally));
@@ -367,10 +367,10 @@ static int make(struct work *work, struct tree_rows *out)
 
 int tree_rows_make(const struct table *table, struct tree_rows *out)
 {
-	struct work work = { .table = table };
+	struct work work = {.table = table};
 	int error = 0;
 
-	*out = (struct tree_rows){ .members = table->members };
+	*out = (struct tree_rows){.members = table->members};
 	if (table->rows > UINT32_MAX)
 		return -EINVAL;
 	if (table->rows)

@@ -28,10 +28,10 @@
 
 /* What the criterion needs of a member, fixed within a node. */
 struct member {
-	double net_prior, service_prior;   /* pseudo-sums of the node's costs */
-	double net_part, service_part;	   /* of the node's cost, together 1 */
-	double net_left, service_left;	   /* (n + 2 k0) / n times the part: see reliability */
-	double net_noise, service_noise;   /* squared part times squared coefficient of variation */
+	double net_prior, service_prior; /* pseudo-sums of the node's costs */
+	double net_part, service_part;	 /* of the node's cost, together 1 */
+	double net_left, service_left;	 /* (n + 2 k0) / n times the part: see reliability */
+	double net_noise, service_noise; /* squared part times squared coefficient of variation */
 };
 
 struct tree_search {
@@ -39,10 +39,10 @@ struct tree_search {
 	const struct tree_options *options;
 	struct tree_noise noise;
 	double log_tries;
-	struct member *member;	/* [members] */
-	struct tally *left;	/* [members]: of the rows up to the cut */
-	struct tally *flows;	/* [rows]: sums over members; counts only */
-	uint32_t *order;	/* [rows]: a node's rows by bin */
+	struct member *member;	 /* [members] */
+	struct tally *left;	 /* [members]: of the rows up to the cut */
+	struct tally *flows;	 /* [rows]: sums over members; counts only */
+	uint32_t *order;	 /* [rows]: a node's rows by bin */
 	uint32_t end[TREE_BINS]; /* of each bin's rows in order */
 };
 
@@ -235,13 +235,13 @@ static void search_column(struct tree_search *search, const struct tree_part *pa
 {
 	const struct tree_column *column = &search->rows->column[c];
 	size_t members = search->rows->members;
-	struct tally left = { 0 };
+	struct tally left = {0};
 	uint32_t at = 0;
 
 	order_rows(search, part, column);
 	memset(search->left, 0, members * sizeof(*search->left));
 	for (unsigned b = 0; search->end[b] < part->rows; b++) {
-		struct tree_split cut = { .column = c, .bin = b };
+		struct tree_split cut = {.column = c, .bin = b};
 		unsigned next = b + 1;
 
 		if (at == search->end[b])
@@ -264,9 +264,9 @@ static void search_column(struct tree_search *search, const struct tree_part *pa
 void tree_search_best(struct tree_search *search, const struct tree_part *part,
 		      struct tree_split *out)
 {
-	struct tally flows = { 0 };
+	struct tally flows = {0};
 
-	*out = (struct tree_split){ 0 };
+	*out = (struct tree_split){0};
 	for (size_t j = 0; j < search->rows->members; j++)
 		member_prepare(&search->member[j], search, &part->tally[j], &part->cost[j]);
 	for (size_t i = 0; i < part->rows; i++)
