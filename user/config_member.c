@@ -15,16 +15,23 @@
 #define MOST_WEIGHT	 65535
 #define MOST_CONCURRENCY 65535
 
-static const char *backend_place(const struct config_reading *reading, size_t backend,
-				 char out[SETTING_PLACE_SIZE])
+/* Where an item of a service's list of backends stands, in text. */
+static const char *item_place(const struct config_reading *reading,
+			      const struct config_origin *origin, char out[SETTING_PLACE_SIZE])
 {
-	const struct config_origin *origin = &reading->origin[backend];
 	struct setting service = setting_item(reading->services, origin->service), list, item;
 
 	if (!setting_get(&service, "backends", &list))
 		return "another service";
 	item = setting_item(&list, origin->item);
 	return setting_place(&item, out);
+}
+
+/* Where a backend was first named. */
+static const char *backend_place(const struct config_reading *reading, size_t backend,
+				 char out[SETTING_PLACE_SIZE])
+{
+	return item_place(reading, &reading->origin[backend], out);
 }
 
 /* The value of a key, or if it is not given, the mapping: where to complain of it. */
@@ -45,12 +52,24 @@ static size_t find_backend(const struct larch_config *config, const struct in6_a
 	return i;
 }
 
-static bool is_member(const struct config_service *service, size_t backend)
+/* Complains of a backend that the service has already. */
+static bool is_new(const struct config_reading *reading, const struct setting *item,
+		   const struct config_origin *origin, size_t backend)
 {
-	for (size_t i = 0; i < service->member_count; i++) {
-		if (service->members[i].backend == backend)
-			return true;
-	}
+	const struct config_service *service = &reading->config->services[origin->service];
+	struct config_origin first = *origin;
+	struct setting address;
+	char place[SETTING_PLACE_SIZE];
+	size_t i = 0;
+
+	while (i < service->member_count && service->members[i].backend != backend)
+		i++;
+	if (i == service->member_count)
+		return true;
+	first.item = reading->item[i];
+	address = value_or_mapping(item, "address");
+	setting_fail(&address, "this service has that backend already, at %s",
+		     item_place(reading, &first, place));
 	return false;
 }
 
@@ -78,9 +97,8 @@ static bool agrees(const struct config_reading *reading, const struct setting *i
 		if (there->concurrency)
 			snprintf(b, sizeof(b), "%u", there->concurrency);
 		setting_fail(&concurrency,
-			     "concurrency is %s, but %s at %s; one address is one "
-			     "backend",
-			     a, b, backend_place(reading, backend, place));
+			     "concurrency is %s, but %s at %s; one address is one backend", a, b,
+			     backend_place(reading, backend, place));
 		same = false;
 	}
 	return same;
@@ -138,30 +156,24 @@ static bool read_backend(const struct setting *item, struct config_backend *back
 }
 
 /* Reads one item of a service's list of backends into its next member. */
-static bool read_member(struct config_reading *reading, const struct setting *item,
-			const struct config_origin *origin, struct config_service *service)
+static void read_member(struct config_reading *reading, const struct setting *item,
+			const struct config_origin *origin)
 {
+	struct config_service *service = &reading->config->services[origin->service];
 	struct config_member *member = &service->members[service->member_count];
 	struct config_backend backend;
-	char place[SETTING_PLACE_SIZE];
 
 	if (!read_backend(item, &backend, member))
-		return false;
+		return;
 	member->backend = find_backend(reading->config, &backend.address);
 	if (member->backend == reading->config->backend_count) {
 		if (!add_backend(reading, item, origin, &backend))
-			return false;
-	} else if (is_member(service, member->backend)) {
-		struct setting address = value_or_mapping(item, "address");
-
-		setting_fail(&address, "this service has that backend already, at %s",
-			     backend_place(reading, member->backend, place));
-		return false;
-	} else if (!agrees(reading, item, member->backend, &backend)) {
-		return false;
+			return;
+	} else if (!is_new(reading, item, origin, member->backend) ||
+		   !agrees(reading, item, member->backend, &backend)) {
+		return;
 	}
-	service->member_count++;
-	return true;
+	reading->item[service->member_count++] = origin->item;
 }
 
 static bool has_weight(const struct config_service *service)
@@ -194,7 +206,7 @@ int config_member_read(struct config_reading *reading, const struct setting *map
 	for (size_t i = 0; i < count; i++) {
 		struct setting item = setting_item(&list, i);
 
-		read_member(reading, &item, &(struct config_origin){index, i}, service);
+		read_member(reading, &item, &(struct config_origin){index, i});
 	}
 	if (service->member_count == count && !has_weight(service))
 		setting_fail(&list, "all weights are 0; expected a backend that takes new flows");

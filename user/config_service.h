@@ -8,7 +8,7 @@
 #include "config.h"
 #include "setting.h"
 
-/* Where a backend was first named: index of the service, and of the item in its list. */
+/* Where a backend is named: index of the service, and of the item in its list. */
 struct config_origin {
 	size_t service, item;
 };
@@ -18,7 +18,8 @@ struct config_reading {
 	struct larch_config *config;
 	const struct setting *services; /* the list */
 	size_t vips;			/* of all services */
-	struct config_origin *origin;	/* [config->backend_count] */
+	struct config_origin *origin;	/* [config->backend_count]: where each was first named */
+	size_t item[LARCH_MAX_MEMBERS]; /* of each member of the last service */
 };
 
 /*
