@@ -5,11 +5,10 @@
  */
 #pragma once
 
+#include "larch/choice.h"
 #include "larch/score.h"
 #include "maps.h"
 #include "packet.h"
-
-#define CANDIDATES 3
 
 static __always_inline const struct larch_slot *steer_slot(const struct packet *packet, __u32 ring)
 {
@@ -52,29 +51,19 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
 	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
 	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);
-	__u64 now = bpf_ktime_get_ns(), best = ~0ull;
-	bool explores = larch_hash_explores(packet->hash);
-	__u8 candidate[CANDIDATES], chosen = LARCH_NO_MEMBER;
+	struct larch_choice choice = LARCH_NO_CHOICE;
+	__u8 candidate[LARCH_CANDIDATES];
+	__u64 now = bpf_ktime_get_ns();
 
 	if (!costs || !leaf || !global)
 		return false;
-	candidate[0] = leaf->primary;
-	candidate[1] = leaf->secondary;
-	candidate[2] = global->primary;
-	for (__u32 i = 0; i < CANDIDATES; i++) {
-		__u64 score;
-
-		if (candidate[i] == LARCH_NO_MEMBER)
-			continue;
-		score = steer_score(plan, costs, candidate[i], now);
-		if (explores) /* any of them: the first from `choice` on */
-			score = i >= larch_hash_choice(packet->hash) ? i : CANDIDATES + i;
-		if (score < best) {
-			best = score;
-			chosen = candidate[i];
-		}
+	larch_candidates(leaf, global, candidate);
+	for (__u32 i = 0; i < LARCH_CANDIDATES; i++) {
+		if (candidate[i] != LARCH_NO_MEMBER)
+			larch_offer(&choice, packet->hash, i, candidate[i],
+				    steer_score(plan, costs, candidate[i], now));
 	}
-	return steer_take(packet, plan, chosen);
+	return steer_take(packet, plan, choice.member);
 }
 
 /* Chooses packet->backend by the generation and leaf that classify() found. */

@@ -157,8 +157,8 @@ unsigned explain_chosen(const struct explain *explain)
 {
 	unsigned i = 0;
 
-	while (i < LARCH_CANDIDATES && !(explain->candidate[i].there &&
-					 explain->candidate[i].member == explain->member))
+	while (i < LARCH_CANDIDATES &&
+	       !(explain->candidate[i].there && explain->candidate[i].member == explain->member))
 		i++;
 	return i;
 }

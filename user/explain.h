@@ -22,10 +22,10 @@ struct explain_input {
 	const struct larch_settings *settings;
 	const struct larch_bucket *flows; /* [settings->bucket_mask + 1]; NULL: no table */
 	const struct larch_plan *plan;
-	const struct larch_ring *rings;	  /* [LARCH_RINGS], or as many as the plan's leaves need */
-	const struct larch_costs *costs;  /* [the plan's leaves] */
-	const struct larch_live *live;	  /* [LARCH_MAX_BACKENDS] */
-	uint64_t now_ns;		  /* monotonic clock */
+	const struct larch_ring *rings;	 /* [LARCH_RINGS], or as many as the plan's leaves need */
+	const struct larch_costs *costs; /* [the plan's leaves] */
+	const struct larch_live *live;	 /* [LARCH_MAX_BACKENDS] */
+	uint64_t now_ns;		 /* monotonic clock */
 };
 
 /* One test on the way through the tree. */
@@ -36,7 +36,7 @@ struct explain_step {
 };
 
 struct explain_candidate {
-	bool there;	  /* the ring names one */
+	bool there; /* the ring names one */
 	uint8_t member;
 	uint16_t backend; /* id */
 	struct larch_cost cost;

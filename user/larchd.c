@@ -172,6 +172,7 @@ struct loop {
 	struct controller *controller;
 	struct control *control;
 	int epoll, signals, timer;
+	uint32_t interval_ms; /* that the timer is set to */
 	bool ends;
 };
 
@@ -182,13 +183,17 @@ static int watch(const struct loop *loop, int fd)
 	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-static void set_timer(const struct loop *loop)
+/* Makes the timer follow the configuration in force. */
+static void set_timer(struct loop *loop)
 {
 	uint32_t ms = loop->controller->config->learning.interval_ms;
 	struct timespec interval = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 	struct itimerspec spec = {.it_interval = interval, .it_value = interval};
 
+	if (ms == loop->interval_ms)
+		return;
 	timerfd_settime(loop->timer, 0, &spec, NULL);
+	loop->interval_ms = ms;
 }
 
 static int open_loop(struct loop *loop, const char *socket)
@@ -237,12 +242,10 @@ static void take_signal(struct loop *loop)
 	struct config_errors errors;
 
 	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGHUP) {
-			loop->ends = true;
-		} else {
+		if (info.ssi_signo == SIGHUP)
 			controller_reload(loop->controller, &errors);
-			set_timer(loop);
-		}
+		else
+			loop->ends = true;
 	}
 }
 
@@ -272,6 +275,7 @@ static void run(struct loop *loop)
 			else
 				control_process(loop->control);
 		}
+		set_timer(loop);
 	}
 }
 

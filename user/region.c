@@ -27,6 +27,7 @@ bool region_leaf(const struct larch_tree *tree, size_t node, unsigned *leaf)
 	unsigned depth = depth_of(tree), level = level_of(node);
 	size_t width, first;
 
+	*leaf = 0;
 	if (level > depth) /* below the last level: nothing is there */
 		return true;
 	width = (size_t)1 << (depth - level);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Flows in text. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "endpoint.h"
+
+Test(endpoint, both_families_are_split)
+{
+	struct endpoint_text out;
+
+	cr_assert_eq(endpoint_split("198.51.100.7:4711", &out), 0);
+	cr_assert_str_eq(out.address, "198.51.100.7");
+	cr_assert_eq(out.port, 4711);
+	cr_assert_eq(endpoint_split("[2001:db8::1]:80", &out), 0);
+	cr_assert_str_eq(out.address, "2001:db8::1");
+	cr_assert_eq(out.port, 80);
+}
+
+Test(endpoint, what_is_no_endpoint_is_refused)
+{
+	static const char *const wrong[] = {
+		"",
+		":",
+		"1.2.3.4",
+		"1.2.3.4:",
+		"1.2.3.4:x",
+		"1.2.3.4:65536",
+		"1.2.3.4:-1",
+		"2001:db8::1:80",
+		"[2001:db8::1]",
+		"[2001:db8::1]80",
+		"[]:80",
+		"[:80",
+		":80",
+		"1.2.3.4:80 ",
+		"1.2.3.4:080000",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80"};
+	struct endpoint_text out;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		cr_assert_eq(endpoint_split(wrong[i], &out), -EINVAL, "%s", wrong[i]);
+}
+
+Test(endpoint, tuples_are_as_the_packet_path_sees_them)
+{
+	struct larch_tuple tuple;
+
+	cr_assert_eq(endpoint_tuple("1.2.3.4", 5, "6.7.8.9", 10, IPPROTO_TCP, &tuple), 0);
+	cr_assert_eq(tuple.ipv6, 0);
+	cr_assert_eq(tuple.source[2], htonl(0xffff));
+	cr_assert_eq(tuple.source[3], htonl(0x01020304));
+	cr_assert_eq(tuple.destination_port, htons(10));
+	cr_assert_eq(endpoint_tuple("::1", 5, "2001:db8::2", 10, IPPROTO_UDP, &tuple), 0);
+	cr_assert_eq(tuple.ipv6, 1);
+	cr_assert_eq(tuple.destination[0], htonl(0x20010db8));
+}
+
+Test(endpoint, families_do_not_mix)
+{
+	struct larch_tuple tuple;
+
+	cr_assert_eq(endpoint_tuple("1.2.3.4", 5, "::1", 10, IPPROTO_TCP, &tuple), -EAFNOSUPPORT);
+	cr_assert_eq(endpoint_tuple("1.2.3", 5, "1.2.3.4", 10, IPPROTO_TCP, &tuple), -EINVAL);
+}

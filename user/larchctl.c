@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* larchctl: the command line. A command is one row of the table; see larchctl.h for the parts. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "larchctl.h"
+
+/* Options that only some commands take. */
+enum { TAKES_ALL = 1, TAKES_FLOW = 2, TAKES_LIMIT = 4 };
+
+struct command {
+	const char *name, *arguments, *summary;
+	int least, most; /* arguments */
+	unsigned takes;
+	unsigned formats; /* besides table and json */
+	/* either a request with its renderer; the argument is a service's name */
+	void (*show)(const struct larchctl *ctl, const json_t *answer);
+	/* or a function of its own */
+	enum larchctl_exit (*run)(const struct larchctl *ctl, int count, char **arguments);
+	const char *help;
+};
+
+static const struct command commands[] = {
+	{"status", "", "is the daemon well, and what is it doing?", 0, 0, TAKES_ALL, 0,
+	 larchctl_show_status, NULL,
+	 "Version, configuration, interfaces, tables, generations, cost of a tick, and what\n"
+	 "happened to the packets (--all: outcomes that never happened too). What needs\n"
+	 "attention comes first.\n"},
+	{"list", "[SERVICE]", "services and their backends", 0, 1, 0, 0, larchctl_show_list, NULL,
+	 "SHARE: of new flows. FLOWS: in the flow table. NET and SVC: what a request costs on\n"
+	 "the way and at the server when nothing else is there. SLOWDOWN: how much longer the\n"
+	 "backend takes right now than expected.\n"},
+	{"stat", "[SERVICE]", "counters, under HAProxy's names", 0, 1, 0, LARCHCTL_CSV,
+	 larchctl_show_stat, NULL,
+	 "scur flows now, qcur requests in flight, stot flows, bin bytes from clients, ctime\n"
+	 "and rtime mean connect and server time in ms. A backend's counters are of all the\n"
+	 "services that it is in.\n"},
+	{"tree", "[SERVICE]", "which clients go to which backends, and why", 0, 1, 0, LARCHCTL_DOT,
+	 larchctl_show_tree, NULL,
+	 "Every class of clients that Larch tells apart: who they are, their part of the flows,\n"
+	 "the share and cost of each backend, and the evidence. -o dot: for Graphviz.\n"},
+	{"explain", "SRC:PORT DST:PORT[/tcp|/udp]", "why does this flow go where it goes?", 2, 2,
+	 TAKES_FLOW, 0, NULL, larchctl_explain,
+	 "Asks the tables that the kernel steers by, without side effects. IPv6: [ADDRESS]:PORT.\n"
+	 "What addresses and ports do not show is assumed, and printed, unless it is given:\n"
+	 "  --hops N          how far away the client is\n"
+	 "  --size N          bytes of the flow's first packet (IP)\n"
+	 "  --interface IF    where it arrives\n"},
+	{"benefit", "[SERVICE]", "what learning is worth: learned against control", 0, 1,
+	 TAKES_LIMIT, 0, larchctl_show_benefit, NULL,
+	 "1 flow in 16 goes by configured weights alone. RATIO: how many times as long as the\n"
+	 "learned flows these control flows take; above 1, learning helps. --limit N: client\n"
+	 "prefixes shown (20).\n"},
+	{"history", "[SERVICE]", "the last generations, and why they were published", 0, 1, 0, 0,
+	 larchctl_show_history, NULL, ""},
+	{"reload", "", "read the configuration again, all of it or nothing", 0, 0, 0, 0,
+	 larchctl_show_reload, NULL,
+	 "Waits. Refused: prints FILE:LINE:COLUMN of what is wrong, exit status 1, and the\n"
+	 "configuration before it stays in force.\n"},
+	{"arm", "< FLOWS", "is a flow of the learned or of the control arm?", 0, 0, 0, 0, NULL,
+	 larchctl_arm,
+	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL and writes each with 'learned' or\n"
+	 "'control' appended, or '?' to what is no flow (exit status 1 then).\n"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *to)
+{
+	fputs("Usage: larchctl [options] COMMAND [arguments]\n\n", to);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n"
+	      "  -s, --socket PATH    larchd's control socket (else $LARCH_SOCKET, else\n"
+	      "                       " LARCHCTL_SOCKET ")\n"
+	      "  -o, --output FORMAT  table (default) or json; csv of stat, dot of tree\n"
+	      "  -V, --version\n"
+	      "  -h, --help           'larchctl help COMMAND' says more\n"
+	      "\n"
+	      "Exit status: 0 ok, 1 refused or failed, 2 usage, 3 larchd cannot be reached,\n"
+	      "4 not found.\n",
+	      to);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	fprintf(stderr, "larchctl: there is no command '%s'; try 'larchctl --help'\n", name);
+	return NULL;
+}
+
+static enum larchctl_exit help(int count, char **arguments)
+{
+	const struct command *command;
+
+	if (count == 0) {
+		print_help(stdout);
+		return LARCHCTL_OK;
+	}
+	command = find_command(arguments[0]);
+	if (!command)
+		return LARCHCTL_USAGE;
+	printf("Usage: larchctl %s%s%s\n\n%s%s%s", command->name, *command->arguments ? " " : "",
+	       command->arguments, command->summary, *command->help ? "\n\n" : "\n", command->help);
+	return LARCHCTL_OK;
+}
+
+static bool take_format(struct larchctl *ctl, const char *text)
+{
+	static const struct {
+		const char *name;
+		enum larchctl_format format;
+	} formats[] = {{"table", LARCHCTL_TABLE},
+		       {"json", LARCHCTL_JSON},
+		       {"csv", LARCHCTL_CSV},
+		       {"dot", LARCHCTL_DOT}};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(formats[i].name, text) == 0) {
+			ctl->format = formats[i].format;
+			return true;
+		}
+	}
+	fprintf(stderr, "larchctl: '%s' is no output format; expected table, json, csv or dot\n",
+		text);
+	return false;
+}
+
+enum { OPTION_ALL = 256, OPTION_HOPS, OPTION_SIZE, OPTION_INTERFACE, OPTION_LIMIT };
+
+static const struct option options[] = {
+	{"socket", required_argument, NULL, 's'},
+	{"output", required_argument, NULL, 'o'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{"all", no_argument, NULL, OPTION_ALL},
+	{"hops", required_argument, NULL, OPTION_HOPS},
+	{"size", required_argument, NULL, OPTION_SIZE},
+	{"interface", required_argument, NULL, OPTION_INTERFACE},
+	{"limit", required_argument, NULL, OPTION_LIMIT},
+	{},
+};
+
+static bool take_option(struct larchctl *ctl, int option)
+{
+	switch (option) {
+	case 's':
+		ctl->socket = optarg;
+		return true;
+	case 'o':
+		return take_format(ctl, optarg);
+	case OPTION_ALL:
+		ctl->all = true;
+		return true;
+	case OPTION_HOPS:
+		ctl->hops = optarg;
+		return true;
+	case OPTION_SIZE:
+		ctl->size = optarg;
+		return true;
+	case OPTION_INTERFACE:
+		ctl->interface = optarg;
+		return true;
+	case OPTION_LIMIT:
+		ctl->limit = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What was given must be what the command takes. */
+static bool fits(const struct larchctl *ctl, const struct command *command, int count)
+{
+	unsigned formats = LARCHCTL_TABLE | LARCHCTL_JSON | command->formats;
+	unsigned given = (ctl->all ? TAKES_ALL : 0) |
+			 (ctl->hops || ctl->size || ctl->interface ? TAKES_FLOW : 0) |
+			 (ctl->limit ? TAKES_LIMIT : 0);
+
+	if (count >= command->least && count <= command->most && !(given & ~command->takes) &&
+	    ctl->format & formats)
+		return true;
+	fprintf(stderr, "Usage: larchctl %s %s\nTry 'larchctl help %s'.\n", command->name,
+		command->arguments, command->name);
+	return false;
+}
+
+static enum larchctl_exit ask_and_show(const struct larchctl *ctl, const struct command *command,
+				       const char *service)
+{
+	json_t *request = json_pack("{s:s, s:s*}", "command", command->name, "service", service);
+	enum larchctl_exit code;
+	json_t *answer;
+
+	if (!request) {
+		fprintf(stderr, "larchctl: '%s' is no name\n", service);
+		return LARCHCTL_USAGE;
+	}
+	if (ctl->limit)
+		json_object_set_new(request, "limit", json_integer(atoi(ctl->limit)));
+	code = larchctl_ask(ctl, request, &answer);
+	if (code == LARCHCTL_OK)
+		larchctl_print(ctl, answer, command->show);
+	return code;
+}
+
+static enum larchctl_exit run(const struct larchctl *ctl, int count, char **arguments)
+{
+	const struct command *command;
+
+	if (count == 0) {
+		print_help(stderr);
+		return LARCHCTL_USAGE;
+	}
+	if (strcmp(arguments[0], "help") == 0)
+		return help(count - 1, arguments + 1);
+	command = find_command(arguments[0]);
+	if (!command || !fits(ctl, command, count - 1))
+		return LARCHCTL_USAGE;
+	if (command->run)
+		return command->run(ctl, count - 1, arguments + 1);
+	return ask_and_show(ctl, command, count > 1 ? arguments[1] : NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const char *socket = getenv("LARCH_SOCKET");
+	struct larchctl ctl = {
+		.socket = socket && *socket ? socket : LARCHCTL_SOCKET,
+		.format = LARCHCTL_TABLE,
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "s:o:Vh", options, NULL)) != -1) {
+		if (option == 'V') {
+			puts("larchctl " LARCH_VERSION);
+			return LARCHCTL_OK;
+		}
+		if (option == 'h')
+			return help(optind < argc ? 1 : 0, argv + optind);
+		if (!take_option(&ctl, option)) {
+			fputs("Try 'larchctl --help'.\n", stderr);
+			return LARCHCTL_USAGE;
+		}
+	}
+	option = run(&ctl, argc - optind, argv + optind);
+	if (fflush(stdout) != 0 && option == LARCHCTL_OK) {
+		perror("larchctl");
+		return LARCHCTL_FAILED;
+	}
+	return option;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The command line's own parts: one request to the daemon and its answer, and one renderer per
+ * command that shows an answer to people. Everything that is known comes from the answer.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define LARCHCTL_SOCKET "/run/larch/larchd.sock"
+
+enum larchctl_exit {
+	LARCHCTL_OK = 0,
+	LARCHCTL_FAILED = 1, /* or refused */
+	LARCHCTL_USAGE = 2,
+	LARCHCTL_UNREACHABLE = 3,
+	LARCHCTL_NOT_FOUND = 4,
+};
+
+enum larchctl_format {
+	LARCHCTL_TABLE = 1,
+	LARCHCTL_JSON = 2,
+	LARCHCTL_CSV = 4,
+	LARCHCTL_DOT = 8,
+};
+
+struct larchctl {
+	const char *socket;
+	enum larchctl_format format;
+	bool all;
+	const char *hops, *size, *interface, *limit; /* as given; NULL: not */
+};
+
+/* Sends a request (taken over) and reads the answer. *out is NULL unless LARCHCTL_OK is returned;
+ * what went wrong has been said on stderr. */
+enum larchctl_exit larchctl_ask(const struct larchctl *ctl, json_t *request, json_t **out);
+
+/* The answer's members, with what to take where there is none. */
+const char *larchctl_text(const json_t *object, const char *name); /* "-" */
+double larchctl_number(const json_t *object, const char *name);	   /* NAN */
+bool larchctl_true(const json_t *object, const char *name);	   /* false */
+const char *larchctl_us(const json_t *object, const char *name, char *out);
+const char *larchctl_count(const json_t *object, const char *name, char *out);
+const char *larchctl_part(const json_t *object, const char *name, char *out);
+
+/* Renderers: the answer to people. */
+void larchctl_show_status(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_list(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_stat(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_tree(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_explain(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_history(const struct larchctl *ctl, const json_t *answer);
+void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);
+
+/* Commands that are more than a request and its answer. */
+enum larchctl_exit larchctl_explain(const struct larchctl *ctl, int count, char **arguments);
+enum larchctl_exit larchctl_arm(const struct larchctl *ctl, int count, char **arguments);
+
+/* Prints the answer in the format that was asked for; takes it over. */
+void larchctl_print(const struct larchctl *ctl, json_t *answer,
+		    void (*show)(const struct larchctl *ctl, const json_t *answer));

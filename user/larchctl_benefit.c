@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* `larchctl benefit` and `larchctl history`. */
+#include <math.h>
+#include <string.h>
+
+#include "columns.h"
+#include "larchctl.h"
+
+static void show_values(const json_t *service)
+{
+	struct columns *columns = columns_new("VALUE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
+	char text[COLUMNS_NUMBER];
+	const json_t *value;
+	size_t i;
+
+	json_array_foreach (json_object_get(service, "values"), i, value) {
+		columns_add(columns, larchctl_text(value, "value"));
+		columns_add(columns, larchctl_us(value, "learned_us", text));
+		columns_add(columns, larchctl_us(value, "control_us", text));
+		columns_addf(columns, "%.3f", larchctl_number(value, "ratio"));
+		columns_addf(columns, "%.3f to %.3f", larchctl_number(value, "low"),
+			     larchctl_number(value, "high"));
+	}
+	columns_print(columns, stdout, 2);
+}
+
+static void show_prefixes(const json_t *service)
+{
+	const json_t *list = json_object_get(service, "prefixes"), *prefix;
+	struct columns *columns;
+	char text[COLUMNS_NUMBER];
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	columns = columns_new("CLIENTS >LEARNED >mean >p50 >p95 >CONTROL >mean >p50 >p95 >RATIO");
+	json_array_foreach (list, i, prefix) {
+		columns_add(columns, larchctl_text(prefix, "prefix"));
+		for (int arm = 0; arm < 2; arm++) {
+			const json_t *of = json_object_get(prefix, arm ? "control" : "learned");
+
+			columns_add(columns, larchctl_count(of, "samples", text));
+			columns_add(columns, larchctl_us(of, "mean_us", text));
+			columns_add(columns, larchctl_us(of, "p50_us", text));
+			columns_add(columns, larchctl_us(of, "p95_us", text));
+		}
+		if (isfinite(larchctl_number(prefix, "ratio")))
+			columns_addf(columns, "%.2f", larchctl_number(prefix, "ratio"));
+		else
+			columns_add(columns, NULL);
+	}
+	puts("\n  by client prefix, recent samples:");
+	columns_print(columns, stdout, 2);
+}
+
+static void show_one_benefit(const json_t *service)
+{
+	double again = larchctl_number(service, "tried_again_ticks");
+
+	printf("%s: %s\n", larchctl_text(service, "service"), larchctl_text(service, "sentence"));
+	if (again > 0)
+		printf("  LEARNING IS SWITCHED OFF: it was worse; tried again in %.0f ticks\n",
+		       again);
+	printf("  %.0f learned and %.0f control samples of the last %.0f ticks\n",
+	       larchctl_number(json_object_get(service, "learned"), "samples"),
+	       larchctl_number(json_object_get(service, "control"), "samples"),
+	       larchctl_number(service, "ticks"));
+	show_values(service);
+	show_prefixes(service);
+}
+
+void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer)
+{
+	const json_t *service;
+	size_t i;
+
+	(void)ctl;
+	json_array_foreach (json_object_get(answer, "services"), i, service) {
+		if (i > 0)
+			puts("");
+		show_one_benefit(service);
+	}
+}
+
+/* Some characters of a time by ISO 8601. */
+static void add_part(struct columns *columns, const char *when, size_t from, size_t length)
+{
+	char part[16] = "";
+
+	if (length < sizeof(part) && strlen(when) >= from + length)
+		memcpy(part, when + from, length);
+	columns_add(columns, part);
+}
+
+static void show_one_history(const json_t *service)
+{
+	struct columns *columns = columns_new("DAY TIME >NUMBER DIGEST >SLOTS WHY");
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach (json_object_get(service, "generations"), i, event) {
+		const char *when = larchctl_text(event, "when");
+
+		add_part(columns, when, 5, 5);
+		add_part(columns, when, 11, 8);
+		columns_addf(columns, "%.0f", larchctl_number(event, "generation"));
+		columns_addf(columns, "%.8s", larchctl_text(event, "digest"));
+		columns_addf(columns, "%.0f", larchctl_number(event, "moved_slots"));
+		columns_add(columns, larchctl_text(event, "why"));
+	}
+	printf("%s: %.0f generations since larchd began\n", larchctl_text(service, "service"),
+	       larchctl_number(service, "published"));
+	columns_print(columns, stdout, 2);
+}
+
+void larchctl_show_history(const struct larchctl *ctl, const json_t *answer)
+{
+	const json_t *service;
+	size_t i;
+
+	(void)ctl;
+	json_array_foreach (json_object_get(answer, "services"), i, service) {
+		if (i > 0)
+			puts("");
+		show_one_history(service);
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* `larchctl list` (in the manner of ipvsadm -Ln) and `larchctl stat` (in that of HAProxy). */
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#include "columns.h"
+#include "larchctl.h"
+
+static void show_vips(const json_t *service)
+{
+	bool reason = json_is_string(json_object_get(service, "reason"));
+	const json_t *vip;
+	size_t i;
+
+	json_array_foreach (json_object_get(service, "vips"), i, vip) {
+		const char *address = larchctl_text(vip, "address");
+		bool ipv6 = strchr(address, ':') != NULL;
+		char port[8] = "any";
+
+		if (larchctl_number(vip, "port") > 0)
+			snprintf(port, sizeof(port), "%.0f", larchctl_number(vip, "port"));
+		printf("%s  %s%s%s:%s %s %s%s%s%s\n",
+		       strcmp(larchctl_text(vip, "protocol"), "udp") == 0 ? "UDP" : "TCP",
+		       ipv6 ? "[" : "", address, ipv6 ? "]" : "", port,
+		       larchctl_text(service, "service"), larchctl_text(service, "state"),
+		       reason && i == 0 ? " (" : "",
+		       reason && i == 0 ? larchctl_text(service, "reason") : "",
+		       reason && i == 0 ? ")" : "");
+	}
+}
+
+static void add_backend(struct columns *columns, const json_t *backend)
+{
+	char text[COLUMNS_NUMBER];
+	bool reason = json_is_string(json_object_get(backend, "reason"));
+
+	columns_add(columns, "->");
+	columns_add(columns, larchctl_text(backend, "address"));
+	columns_add(columns, larchctl_text(backend, "backend"));
+	columns_addf(columns, "%.0f", larchctl_number(backend, "weight"));
+	columns_add(columns, larchctl_part(backend, "share", text));
+	columns_addf(columns, "%.0f", larchctl_number(backend, "flows"));
+	columns_addf(columns, "%.0f", larchctl_number(backend, "in_flight"));
+	columns_add(columns, larchctl_us(backend, "net_us", text));
+	columns_add(columns, larchctl_us(backend, "service_us", text));
+	columns_addf(columns, "%.2f", larchctl_number(backend, "slowdown"));
+	columns_addf(columns, "%s%s%s", larchctl_text(backend, "state"), reason ? ": " : "",
+		     reason ? larchctl_text(backend, "reason") : "");
+}
+
+void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
+{
+	const json_t *service, *backend;
+	size_t i, j;
+
+	(void)ctl;
+	json_array_foreach (json_object_get(answer, "services"), i, service) {
+		struct columns *columns = columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
+						      ">INFLIGHT >NET >SVC >SLOWDOWN STATE");
+
+		if (i > 0)
+			puts("");
+		show_vips(service);
+		json_array_foreach (json_object_get(service, "backends"), j, backend)
+			add_backend(columns, backend);
+		columns_print(columns, stdout, 2);
+	}
+	json_array_foreach (json_object_get(answer, "leaving"), i, backend)
+		printf("%sleaving: %s %s, %.0f flows are left\n", i == 0 ? "\n" : "",
+		       larchctl_text(backend, "address"), larchctl_text(backend, "backend"),
+		       larchctl_number(backend, "flows"));
+}
+
+static const char *const fields[] = {"pxname",	"svname", "type",  "status", "weight",
+				     "scur",	"qcur",	  "stot",  "bin",    "packets",
+				     "evicted", "ctime",  "rtime", "share",  "slowdown"};
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* Names have no character that CSV would have to quote. */
+static void print_csv_value(const json_t *value)
+{
+	if (json_is_string(value))
+		fputs(json_string_value(value), stdout);
+	else if (json_is_integer(value))
+		printf("%lld", (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		printf("%.6g", json_real_value(value));
+}
+
+static void print_csv(const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	fputs("# ", stdout);
+	for (size_t j = 0; j < FIELDS; j++)
+		printf("%s%s", fields[j], j + 1 < FIELDS ? "," : "\n");
+	json_array_foreach (rows, i, row) {
+		for (size_t j = 0; j < FIELDS; j++) {
+			print_csv_value(json_object_get(row, fields[j]));
+			putchar(j + 1 < FIELDS ? ',' : '\n');
+		}
+	}
+}
+
+static void add_count(struct columns *columns, const json_t *row, const char *name)
+{
+	char text[COLUMNS_NUMBER];
+
+	columns_add(columns, larchctl_count(row, name, text));
+}
+
+static void add_ms(struct columns *columns, const json_t *row, const char *name)
+{
+	char text[COLUMNS_NUMBER];
+
+	columns_add(columns, columns_us(1000 * larchctl_number(row, name), text));
+}
+
+static void print_stat_table(const json_t *rows)
+{
+	struct columns *columns = columns_new("pxname svname status >weight >scur >qcur >stot >bin "
+					      ">packets >ctime >rtime >share");
+	char text[COLUMNS_NUMBER];
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		columns_add(columns, larchctl_text(row, "pxname"));
+		columns_add(columns, larchctl_text(row, "svname"));
+		columns_add(columns, larchctl_text(row, "status"));
+		add_count(columns, row, "weight");
+		add_count(columns, row, "scur");
+		add_count(columns, row, "qcur");
+		add_count(columns, row, "stot");
+		columns_add(columns, columns_bytes(larchctl_number(row, "bin"), text));
+		add_count(columns, row, "packets");
+		add_ms(columns, row, "ctime");
+		add_ms(columns, row, "rtime");
+		columns_add(columns, larchctl_part(row, "share", text));
+	}
+	columns_print(columns, stdout, 0);
+}
+
+void larchctl_show_stat(const struct larchctl *ctl, const json_t *answer)
+{
+	const json_t *rows = json_object_get(answer, "rows");
+
+	if (ctl->format == LARCHCTL_CSV)
+		print_csv(rows);
+	else
+		print_stat_table(rows);
+}

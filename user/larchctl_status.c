@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* `larchctl status` and what `reload` says. */
+#include <math.h>
+#include <string.h>
+
+#include "columns.h"
+#include "larchctl.h"
+
+static void show_head(const json_t *answer)
+{
+	const json_t *config = json_object_get(answer, "config"), *warning;
+	char uptime[COLUMNS_NUMBER];
+	size_t i;
+
+	printf("larchd %s, pid %.0f, up %s%s\n", larchctl_text(answer, "version"),
+	       larchctl_number(answer, "pid"),
+	       columns_time(larchctl_number(answer, "uptime_s"), uptime),
+	       larchctl_true(answer, "adopted") ? ", adopted the kernel part that was there" : "");
+	printf("config %s, loaded %s", larchctl_text(config, "file"),
+	       larchctl_text(config, "loaded"));
+	if (larchctl_true(config, "ok"))
+		puts("");
+	else
+		printf("; the last reload was REFUSED\n       %s\n",
+		       larchctl_text(config, "error"));
+	json_array_foreach (json_object_get(answer, "warnings"), i, warning)
+		printf("WARNING: %s\n", json_string_value(warning));
+}
+
+static void show_interfaces(const json_t *answer)
+{
+	struct columns *columns = columns_new("INTERFACE MODE PROGRAM");
+	const json_t *list = json_object_get(answer, "interfaces"), *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		columns_add(columns, larchctl_text(item, "name"));
+		columns_add(columns, larchctl_text(item, "mode"));
+		columns_add(columns, larchctl_true(item, "attached") ? "attached" : "NOT ATTACHED");
+	}
+	puts("");
+	columns_print(columns, stdout, 0);
+}
+
+static void show_services(const json_t *answer)
+{
+	struct columns *columns = columns_new(
+		"SERVICE >BACKENDS >USABLE LEARNING SIGNAL >GENERATION DIGEST >LEAVES STATE");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "services"), i, item) {
+		bool reason = json_is_string(json_object_get(item, "reason"));
+
+		columns_add(columns, larchctl_text(item, "service"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "backends"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "usable"));
+		columns_add(columns, larchctl_text(item, "learning"));
+		columns_add(columns, larchctl_text(item, "signal"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "generation"));
+		columns_addf(columns, "%.8s", larchctl_text(item, "digest"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "leaves"));
+		columns_addf(columns, "%s%s%s", larchctl_text(item, "state"), reason ? ": " : "",
+			     reason ? larchctl_text(item, "reason") : "");
+	}
+	puts("");
+	columns_print(columns, stdout, 0);
+}
+
+static void show_tables(const json_t *answer)
+{
+	const json_t *flows = json_object_get(answer, "flow_table");
+	const json_t *cells = json_object_get(answer, "cells");
+	char entries[COLUMNS_NUMBER], fill[COLUMNS_NUMBER];
+
+	printf("\nflow table  %s entries, %s full: %.0f open, %.0f syn, %.0f closing\n",
+	       larchctl_count(flows, "entries", entries), larchctl_part(flows, "fill", fill),
+	       larchctl_number(flows, "open"), larchctl_number(flows, "syn"),
+	       larchctl_number(flows, "closing"));
+	printf("cells       %.0f of %.0f\n", larchctl_number(cells, "used"),
+	       larchctl_number(cells, "limit"));
+}
+
+static void show_tick(const json_t *answer)
+{
+	struct columns *columns = columns_new("STAGE >LAST >MEAN >MOST");
+	const json_t *tick = json_object_get(answer, "tick"), *item;
+	double last = 0, mean = 0, most = 0;
+	char us[COLUMNS_NUMBER];
+	size_t i;
+
+	json_array_foreach (json_object_get(tick, "stages"), i, item) {
+		columns_add(columns, larchctl_text(item, "stage"));
+		columns_add(columns, larchctl_us(item, "last_us", us));
+		columns_add(columns, larchctl_us(item, "mean_us", us));
+		columns_add(columns, larchctl_us(item, "most_us", us));
+		last += larchctl_number(item, "last_us");
+		mean += larchctl_number(item, "mean_us");
+		most = fmax(most, larchctl_number(item, "most_us"));
+	}
+	columns_add(columns, "all");
+	columns_add(columns, columns_us(last, us));
+	columns_add(columns, columns_us(mean, us));
+	columns_add(columns, "");
+	printf("\ntick every %.0f ms, %.0f so far\n", larchctl_number(tick, "interval_ms"),
+	       larchctl_number(tick, "ticks"));
+	columns_print(columns, stdout, 0);
+}
+
+static void show_outcomes(const struct larchctl *ctl, const json_t *answer)
+{
+	struct columns *columns = columns_new("OUTCOME >PACKETS >BYTES MEANING");
+	char number[COLUMNS_NUMBER];
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "outcomes"), i, item) {
+		if (!ctl->all && larchctl_number(item, "packets") == 0)
+			continue;
+		columns_add(columns, larchctl_text(item, "outcome"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "packets"));
+		columns_add(columns, columns_bytes(larchctl_number(item, "bytes"), number));
+		columns_add(columns, larchctl_text(item, "text"));
+	}
+	puts("");
+	columns_print(columns, stdout, 0);
+}
+
+void larchctl_show_status(const struct larchctl *ctl, const json_t *answer)
+{
+	show_head(answer);
+	show_interfaces(answer);
+	show_services(answer);
+	show_tables(answer);
+	show_tick(answer);
+	show_outcomes(ctl, answer);
+}
+
+void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer)
+{
+	(void)ctl;
+	printf("reloaded %s: %.0f services, %.0f backends\n", larchctl_text(answer, "file"),
+	       larchctl_number(answer, "services"), larchctl_number(answer, "backends"));
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the daemon tells about itself, as JSON. Reports read the controller and change nothing; the
+ * shapes are described in front of each report's function, in report_*.c. Times are in microseconds
+ * ("_us"), shares between 0 and 1; what is not known is null.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "larch/service.h"
+
+struct controller;
+struct generation;
+struct region;
+struct service;
+
+/* Kinds of errors, for the exit status of larchctl. */
+#define REPORT_USAGE	 "usage"
+#define REPORT_REFUSED	 "refused"
+#define REPORT_FAILED	 "failed"
+#define REPORT_NOT_FOUND "not found"
+
+/* One report each; `request` may narrow it down. NULL: no memory. */
+json_t *report_status(struct controller *controller, const json_t *request);
+json_t *report_list(struct controller *controller, const json_t *request);
+json_t *report_stat(struct controller *controller, const json_t *request);
+json_t *report_tree(struct controller *controller, const json_t *request);
+json_t *report_explain(struct controller *controller, const json_t *request);
+json_t *report_benefit(struct controller *controller, const json_t *request);
+json_t *report_history(struct controller *controller, const json_t *request);
+json_t *report_arm(struct controller *controller, const json_t *request);
+
+/* --- between the reports --- */
+
+/* {"error":"...","kind":"..."} */
+json_t *report_error(const char *kind, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* {"services":[...]} with each()'s answer for all services, or for the request's "service". */
+typedef json_t *report_service_fn(struct controller *controller, struct service *service,
+				  const json_t *request);
+json_t *report_each(struct controller *controller, const json_t *request, report_service_fn *each);
+
+/* A number, or null if it is not finite. */
+json_t *report_real(double value);
+
+/* A string, or null for NULL. */
+json_t *report_string(const char *text);
+
+/* "0123456789abcdef" */
+json_t *report_digest(uint64_t digest);
+
+/* An address in text; IPv4 as such. */
+const char *report_address(const struct in6_addr *address, char out[INET6_ADDRSTRLEN]);
+
+/* {"protocol":"tcp","address":"203.0.113.10","port":443} */
+json_t *report_vip(const struct larch_vip *vip);
+
+const char *report_state(const struct service *service);
+
+/* Name of a backend by its id; never NULL. */
+const char *report_backend(const struct controller *controller, uint32_t id);
+
+/* Is there a kernel part whose counters can be read? */
+int report_is_live(const struct controller *controller);
+
+/* What lists and tables say of one backend of a service. */
+struct report_member {
+	const char *name;
+	uint16_t backend; /* id */
+	uint32_t weight;
+	double share;	    /* of the service's new flows that are not of the other arm */
+	double net_us;	    /* mean over the clients, NAN: not known */
+	double service_us;  /* the same */
+	uint32_t flows;	    /* in the flow table, of all services */
+	int32_t in_flight;  /* requests not yet answered */
+	double slowdown;    /* 1: as expected */
+	const char *state;  /* "active", "drained" (weight 0) or "unreachable" */
+	const char *reason; /* NULL: none */
+};
+
+void report_member(const struct controller *controller, const struct service *service, size_t index,
+		   struct report_member *out);
+
+/* Are new flows of the learned arm steered by what was learned? */
+int report_is_learned(const struct service *service);
+
+/*
+ * Name of an interface among those that the program is meant for, or NULL. Its index may be of one
+ * that has gone.
+ */
+const char *report_interface(const struct controller *controller, uint64_t index);
+
+struct config_interface;
+const struct config_interface *report_interfaces(const struct controller *controller,
+						 size_t *count);
+
+/* --- words (report_words.c) --- */
+
+/* What a test of the tree asks: {"feature":"source","threshold":9,"text":"source up to ..."}. */
+json_t *report_question(const struct controller *controller, unsigned feature, uint64_t threshold);
+
+/* Who reaches a region: {"text":"...","sources":[...],...}; without what is not tested. */
+json_t *report_clients(const struct controller *controller, const struct service *service,
+		       const struct region *region);
+
+/* One value of a feature in words: "198.51.100.0/24", "tcp", "under 64 bytes". */
+const char *report_value(const struct controller *controller, unsigned feature, uint64_t value,
+			 char *out, size_t size);

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * {"service","state","reason","generation","digest","outcome","backend","sentence",
+ *  "assumed":["..."],
+ *  "table":null or {"backend","state","phase","idle_s","connect_us","first_packet"},
+ *  "arm","explores","decided_by":"scores" or "control ring","slot",
+ *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
+ *  "leaf","clients":{...},
+ *  "new":{"backend","why"},
+ *  "candidates":[{"from","backend","net_us","service_us","in_flight","concurrency","slowdown",
+ *                 "score_us","chosen","connects","responses"}]}
+ *
+ * Asked of the tables that the kernel reads, without side effects. The flow's hash is not told:
+ * with a few of them the secret seed could be computed.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "controller.h"
+#include "endpoint.h"
+#include "explain.h"
+#include "region.h"
+#include "report.h"
+#include "report_guess.h"
+
+static const char *const origins[LARCH_CANDIDATES] = {"leaf, first", "leaf, second", "global"};
+
+/* Reads the tuple of the request; NULL, or the error's answer. */
+static json_t *take_tuple(const json_t *request, struct larch_tuple *out)
+{
+	const char *source, *destination, *protocol;
+	int source_port, destination_port;
+	uint8_t number;
+	int error;
+
+	if (json_unpack((json_t *)request, "{s:s, s:i, s:s, s:i, s:s}", "source", &source,
+			"source_port", &source_port, "destination", &destination,
+			"destination_port", &destination_port, "protocol", &protocol) != 0)
+		return report_error(REPORT_USAGE, "expected source, source_port, destination, "
+						  "destination_port and protocol");
+	if (endpoint_protocol(protocol, &number) != 0)
+		return report_error(REPORT_USAGE, "protocol: expected tcp or udp");
+	if (source_port < 0 || source_port > UINT16_MAX || destination_port < 0 ||
+	    destination_port > UINT16_MAX)
+		return report_error(REPORT_USAGE, "ports are 0 to 65535");
+	error = endpoint_tuple(source, (uint16_t)source_port, destination,
+			       (uint16_t)destination_port, number, out);
+	if (error == -EAFNOSUPPORT)
+		return report_error(REPORT_USAGE, "source and destination are not of one family");
+	return error ? report_error(REPORT_USAGE, "expected IPv4 or IPv6 addresses") : NULL;
+}
+
+static struct service *service_with(struct controller *controller, const struct larch_tuple *tuple,
+				    __be16 port)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		for (size_t j = 0; service->used && j < service->config->vip_count; j++) {
+			const struct larch_vip *vip = &service->config->vips[j];
+
+			if (vip->port == port && vip->protocol == tuple->protocol &&
+			    memcmp(vip->address, tuple->destination, sizeof(vip->address)) == 0)
+				return service;
+		}
+	}
+	return NULL;
+}
+
+/* As service_find() in bpf/service.h. */
+static struct service *service_of(struct controller *controller, const struct larch_tuple *tuple)
+{
+	struct service *service = service_with(controller, tuple, tuple->destination_port);
+
+	return service ? service : service_with(controller, tuple, 0);
+}
+
+/* The tables in force: the kernel's own, or what was published last. */
+static void take_tables(struct controller *controller, const struct service *service,
+			struct explain_input *input)
+{
+	struct datapath *datapath = controller->datapath;
+	const struct generation *current = service->current;
+	struct datapath_bank bank;
+
+	input->settings = datapath->settings;
+	input->flows = datapath->flows;
+	input->live = datapath->live;
+	input->now_ns = controller_now_ns();
+	if (report_is_live(controller) && datapath->active[service->id].generation &&
+	    datapath_bank(datapath, service->id, datapath->active[service->id].bank, &bank) == 0) {
+		input->plan = bank.plan;
+		input->rings = bank.rings;
+		input->costs = bank.costs;
+	} else if (current) {
+		input->plan = &current->plan;
+		input->rings = current->ring;
+		input->costs = current->costs;
+	}
+}
+
+static json_t *tell_table(const struct controller *controller, const struct explain *explain)
+{
+	static const char *const states[] = {"free", "syn", "open", "closing"};
+	static const char *const phases[] = {"fresh",	      "idle",	 "connect", "connect again",
+					     "first request", "request", "blurred", "?"};
+	uint32_t connect = (uint32_t)explain->identity.connect;
+	char size[32];
+
+	if (!explain->known)
+		return json_null();
+	return json_pack(
+		"{s:s, s:s, s:s, s:I, s:o, s:s}", "backend",
+		report_backend(controller, (uint32_t)explain->identity.backend), "state",
+		states[explain->identity.state], "phase", phases[explain->timing.phase], "idle_s",
+		(json_int_t)(explain->idle_ns / 1000000000), "connect_us",
+		connect ? json_integer((json_int_t)larch_unpack(connect, LARCH_CONNECT_MANTISSA))
+			: json_null(),
+		"first_packet",
+		report_value(controller, LARCH_FEATURE_SIZE, explain->identity.size, size,
+			     sizeof(size)));
+}
+
+static json_t *tell_steps(const struct controller *controller, const struct explain *explain)
+{
+	json_t *list = json_array();
+	char value[64];
+
+	for (size_t i = 0; i < explain->steps; i++) {
+		const struct explain_step *step = &explain->step[i];
+
+		json_array_append_new(
+			list, json_pack("{s:o, s:s, s:s}", "question",
+					report_question(controller, step->feature, step->threshold),
+					"value",
+					report_value(controller, step->feature, step->value, value,
+						     sizeof(value)),
+					"answer", step->right ? "no" : "yes"));
+	}
+	return list;
+}
+
+static json_t *tell_clients(const struct controller *controller, const struct service *service,
+			    const struct larch_tree *tree, unsigned leaf)
+{
+	struct region region[REGION_MOST];
+	size_t count = region_list(tree, region, REGION_MOST);
+
+	for (size_t i = 0; i < count && i < REGION_MOST; i++) {
+		if (region[i].leaf == leaf)
+			return report_clients(controller, service, &region[i]);
+	}
+	return json_null();
+}
+
+static json_t *tell_candidate(const struct controller *controller, const struct service *service,
+			      const struct explain *explain, const char *from,
+			      const struct explain_candidate *candidate)
+{
+	const struct tree *tree = service->current ? service->current->tree : NULL;
+	const struct tally *tally = NULL;
+	bool measured = candidate->cost.service != 0;
+
+	if (!candidate->there)
+		return json_pack("{s:s, s:n}", "from", from, "backend");
+	if (tree && explain->leaf < tree->leaves && candidate->member < tree->members)
+		tally = &tree->tally[(size_t)tree->leaf_node[explain->leaf] * tree->members +
+				     candidate->member];
+	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:i, s:o, s:I, s:b, s:o, s:o}", "from", from,
+			 "backend", report_backend(controller, candidate->backend), "net_us",
+			 report_real(measured ? (double)candidate->cost.net : NAN), "service_us",
+			 report_real(measured ? (double)candidate->cost.service : NAN), "in_flight",
+			 candidate->in_flight, "concurrency", candidate->concurrency, "slowdown",
+			 report_real((double)candidate->slowdown / LARCH_SLOWDOWN_ONE), "score_us",
+			 (json_int_t)candidate->score, "chosen",
+			 candidate->member == explain->member, "connects",
+			 report_real(tally ? tally->connects : NAN), "responses",
+			 report_real(tally ? tally->responses : NAN));
+}
+
+static json_t *tell_candidates(const struct controller *controller, const struct service *service,
+			       const struct explain *explain)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; explain->learned && i < LARCH_CANDIDATES; i++)
+		json_array_append_new(list, tell_candidate(controller, service, explain, origins[i],
+							   &explain->candidate[i]));
+	if (!explain->learned)
+		json_array_append_new(list, tell_candidate(controller, service, explain, "control",
+							   &explain->control));
+	return list;
+}
+
+/* Which of the reasons sends a new flow there. */
+static json_t *tell_why(const struct service *service, const struct explain *explain)
+{
+	unsigned chosen = explain_chosen(explain);
+
+	if (explain->member == LARCH_NO_MEMBER)
+		return json_string("the ring names no backend here: none can take new flows");
+	if (explain->learned && explain->explores)
+		return json_sprintf("1 flow in %u explores: it takes a candidate (%s) without "
+				    "comparing",
+				    1u << LARCH_EXPLORE_BITS, origins[chosen]);
+	if (explain->learned)
+		return json_sprintf("of the candidates it has the smallest live score (%s)",
+				    origins[chosen]);
+	if (explain->arm == LARCH_ARM_CONTROL)
+		return json_sprintf("1 flow in %u is of the control arm: the control ring, by "
+				    "configured weights alone, names it",
+				    1u << LARCH_CONTROL_BITS);
+	return json_sprintf("learning does not steer (%s): the control ring names it",
+			    service->reason ? service->reason : report_state(service));
+}
+
+static bool is_ready(const struct controller *controller, uint32_t backend)
+{
+	return backend < LARCH_MAX_BACKENDS && controller->registry.backend[backend].nexthop.ready;
+}
+
+static const char *outcome(const struct controller *controller, const struct explain *explain,
+			   bool planned)
+{
+	if (explain->known)
+		return is_ready(controller, (uint32_t)explain->identity.backend)
+			       ? "forward_flow"
+			       : "drop_no_nexthop";
+	if (!planned)
+		return "drop_no_plan";
+	if (explain->backend == LARCH_NO_BACKEND)
+		return "drop_no_backend";
+	return is_ready(controller, explain->backend) ? "forward_new" : "drop_no_nexthop";
+}
+
+static json_t *sentence(const struct controller *controller, const struct explain *explain)
+{
+	const char *fresh = explain->backend == LARCH_NO_BACKEND
+				    ? "no backend"
+				    : report_backend(controller, explain->backend);
+	const char *old = report_backend(controller, (uint32_t)explain->identity.backend);
+
+	if (!explain->known)
+		return json_sprintf("The flow table does not know this flow: as a new one it goes "
+				    "to %s.",
+				    fresh);
+	if (explain->identity.state == LARCH_FLOW_CLOSING)
+		return json_sprintf(
+			"The flow table knows this flow as closing: its last packets go "
+			"to %s, a new SYN goes to %s.",
+			old, fresh);
+	return json_sprintf("The flow table knows this flow: it goes to %s. As a new one it would "
+			    "go to %s.",
+			    old, fresh);
+}
+
+static json_t *tell(struct controller *controller, struct service *service,
+		    const struct explain_input *input, const struct explain *explain)
+{
+	const struct larch_plan *plan = input->plan;
+	uint32_t backend = explain->known ? (uint32_t)explain->identity.backend : explain->backend;
+	const char *reason = backend < LARCH_MAX_BACKENDS
+				     ? controller->registry.backend[backend].nexthop.reason
+				     : NULL;
+	json_t *answer = json_pack(
+		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:s, s:i}", "service",
+		service->config->name, "state", report_state(service), "reason",
+		report_string(service->reason), "outcome",
+		outcome(controller, explain, plan != NULL), "backend",
+		backend == LARCH_NO_BACKEND ? json_null()
+					    : json_string(report_backend(controller, backend)),
+		"unreachable", report_string(reason), "sentence", sentence(controller, explain),
+		"table", tell_table(controller, explain), "arm",
+		explain->arm == LARCH_ARM_CONTROL ? "control" : "learned", "explores",
+		explain->explores, "decided_by", explain->learned ? "scores" : "control ring",
+		"slot", explain->slot);
+
+	if (!plan)
+		return answer;
+	json_object_set_new(answer, "generation", json_integer(plan->generation));
+	json_object_set_new(answer, "digest", report_digest(plan->digest));
+	json_object_set_new(answer, "steps", tell_steps(controller, explain));
+	json_object_set_new(answer, "leaf", json_integer(explain->leaf));
+	json_object_set_new(answer, "clients",
+			    tell_clients(controller, service, &plan->tree, explain->leaf));
+	json_object_set_new(
+		answer, "new",
+		json_pack("{s:o, s:o}", "backend",
+			  explain->backend == LARCH_NO_BACKEND
+				  ? json_null()
+				  : json_string(report_backend(controller, explain->backend)),
+			  "why", tell_why(service, explain)));
+	json_object_set_new(answer, "candidates", tell_candidates(controller, service, explain));
+	return answer;
+}
+
+json_t *report_explain(struct controller *controller, const json_t *request)
+{
+	struct explain_input input = {};
+	struct report_guess guess;
+	struct explain explain;
+	struct service *service;
+	const char *why;
+	json_t *answer = take_tuple(request, &input.tuple);
+
+	if (answer)
+		return answer;
+	service = service_of(controller, &input.tuple);
+	if (!service)
+		return report_error(REPORT_NOT_FOUND, "no service has this destination: such "
+						      "packets pass to the host's own stack");
+	if (!controller->datapath || !controller->datapath->settings || !controller->datapath->live)
+		return report_error(REPORT_FAILED, "there is no kernel part to ask");
+	if (report_guess(controller, service, &input.tuple, request, &guess, &why) != 0)
+		return report_error(REPORT_USAGE, "%s", why);
+	input.hops = guess.hops;
+	input.size = guess.size;
+	input.ingress = guess.ingress;
+	take_tables(controller, service, &input);
+	explain_flow(&input, &explain);
+	answer = tell(controller, service, &input, &explain);
+	json_object_set_new(answer, "assumed", guess.assumed);
+	return answer;
+}

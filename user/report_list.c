@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * {"services":[{"service","state","reason","learned","vips":[{"protocol","address","port"}],
+ *    "backends":[{"backend","id","address","weight","share","flows","in_flight","net_us",
+ *                 "service_us","slowdown","state","reason"}]}],
+ *  "leaving":[{"backend","id","address","flows"}]}
+ *
+ * "leaving" are servers that are not configured any more and still have flows.
+ */
+#include <string.h>
+
+#include "controller.h"
+#include "report.h"
+
+static json_t *one_backend(const struct controller *controller, const struct service *service,
+			   size_t index)
+{
+	struct report_member member;
+	char address[INET6_ADDRSTRLEN];
+
+	report_member(controller, service, index, &member);
+	report_address(&controller->registry.backend[member.backend].address, address);
+	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:i, s:o, s:o, s:o, s:s, s:o}", "backend",
+			 member.name, "id", member.backend, "address", address, "weight",
+			 (json_int_t)member.weight, "share", report_real(member.share), "flows",
+			 (json_int_t)member.flows, "in_flight", member.in_flight, "net_us",
+			 report_real(member.net_us), "service_us", report_real(member.service_us),
+			 "slowdown", report_real(member.slowdown), "state", member.state, "reason",
+			 report_string(member.reason));
+}
+
+static json_t *one_service(struct controller *controller, struct service *service,
+			   const json_t *request)
+{
+	json_t *vips = json_array(), *backends = json_array();
+
+	(void)request;
+	for (size_t i = 0; i < service->config->vip_count; i++)
+		json_array_append_new(vips, report_vip(&service->config->vips[i]));
+	for (size_t i = 0; i < service->members; i++)
+		json_array_append_new(backends, one_backend(controller, service, i));
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o}", "service", service->config->name,
+			 "state", report_state(service), "reason", report_string(service->reason),
+			 "learned", report_is_learned(service), "vips", vips, "backends", backends);
+}
+
+static json_t *leaving(const struct controller *controller)
+{
+	json_t *list = json_array();
+	char address[INET6_ADDRSTRLEN];
+
+	for (int i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		const struct registry_backend *backend = &controller->registry.backend[i];
+
+		if (!backend->used || backend->configured)
+			continue;
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:s, s:I}", "backend", backend->name, "id", i,
+					"address", report_address(&backend->address, address),
+					"flows", (json_int_t)controller->flows.flows[i]));
+	}
+	return list;
+}
+
+json_t *report_list(struct controller *controller, const json_t *request)
+{
+	json_t *answer = report_each(controller, request, one_service);
+
+	if (!json_object_get(answer, "error"))
+		json_object_set_new(answer, "leaving", leaving(controller));
+	return answer;
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * {"version","pid","uptime_s","adopted",
+ *  "config":{"file","loaded","ok","error"},
+ *  "warnings":["..."],
+ *  "interfaces":[{"name","mode","index","attached"}],
+ *  "flow_table":{"entries","open","syn","closing","fill"},
+ *  "cells":{"used","limit"},
+ *  "services":[{"service","id","state","reason","learning","signal","generation","digest","leaves",
+ *               "published","age_ticks","backends","usable"}],
+ *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
+ *  "outcomes":[{"outcome","number","verdict","packets","bytes","text"}]}
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "controller.h"
+#include "report.h"
+
+#define NEARLY_FULL 0.8
+
+struct outcome {
+	uint32_t number;
+	const char *name, *verdict, *text;
+};
+
+static const struct outcome outcomes[] = {
+#define X(name, number, verdict, text) {number, #name, #verdict, text},
+	LARCH_OUTCOMES(X)
+#undef X
+};
+
+static void lower(const char *text, char *out, size_t size)
+{
+	size_t i = 0;
+
+	for (; text[i] && i + 1 < size; i++)
+		out[i] = (char)tolower((unsigned char)text[i]);
+	out[i] = '\0';
+}
+
+static json_t *outcome(const struct controller *controller, const struct outcome *outcome)
+{
+	struct larch_counter sum;
+	char name[32], verdict[16];
+
+	if (!report_is_live(controller) ||
+	    datapath_outcome(controller->datapath, outcome->number, &sum) != 0)
+		return NULL;
+	lower(outcome->name, name, sizeof(name));
+	lower(outcome->verdict, verdict, sizeof(verdict));
+	return json_pack("{s:s, s:i, s:s, s:I, s:I, s:s}", "outcome", name, "number",
+			 outcome->number, "verdict", verdict, "packets", (json_int_t)sum.packets,
+			 "bytes", (json_int_t)sum.bytes, "text", outcome->text);
+}
+
+static json_t *all_outcomes(const struct controller *controller)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+		json_t *item = outcome(controller, &outcomes[i]);
+
+		if (item)
+			json_array_append_new(list, item);
+	}
+	return list;
+}
+
+static json_t *config(const struct controller *controller)
+{
+	char when[32] = "";
+	struct tm local;
+
+	if (localtime_r(&controller->reloaded, &local))
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
+	return json_pack(
+		"{s:o, s:s, s:b, s:o}", "file", report_string(controller->options.config_file),
+		"loaded", when, "ok", !controller->reload_failed, "error",
+		report_string(controller->reload_failed ? controller->reload_error : NULL));
+}
+
+static bool is_attached(const struct controller *controller, const char *interface)
+{
+	return report_is_live(controller) && datapath_attached(controller->datapath, interface);
+}
+
+static json_t *interfaces(const struct controller *controller)
+{
+	json_t *out = json_array();
+	size_t count;
+	const struct config_interface *list = report_interfaces(controller, &count);
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(out,
+				      json_pack("{s:s, s:s, s:i, s:b}", "name", list[i].name,
+						"mode", config_xdp_mode_text(list[i].mode), "index",
+						if_nametoindex(list[i].name), "attached",
+						is_attached(controller, list[i].name)));
+	return out;
+}
+
+static double fill(const struct controller *controller)
+{
+	const struct flows_count *flows = &controller->flows;
+	double entries = controller->datapath
+				 ? (double)controller->datapath->buckets * LARCH_BUCKET_FLOWS
+				 : 0;
+
+	return entries > 0 ? ((double)flows->open + flows->syn + flows->closing) / entries : 0;
+}
+
+static json_t *flow_table(const struct controller *controller)
+{
+	const struct flows_count *flows = &controller->flows;
+	uint64_t buckets = controller->datapath ? controller->datapath->buckets : 0;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "entries",
+			 (json_int_t)(buckets * LARCH_BUCKET_FLOWS), "open",
+			 (json_int_t)flows->open, "syn", (json_int_t)flows->syn, "closing",
+			 (json_int_t)flows->closing, "fill", report_real(fill(controller)));
+}
+
+static size_t usable(const struct service *service)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->members; i++)
+		count += service->member[i].usable && service->member[i].weight;
+	return count;
+}
+
+static json_t *one_service(struct controller *controller, struct service *service,
+			   const json_t *request)
+{
+	const struct generation *current = service->current;
+
+	(void)controller;
+	(void)request;
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I}",
+			 "service", service->config->name, "id", service->id, "state",
+			 report_state(service), "reason", report_string(service->reason),
+			 "learning", config_learning_text(service->config->learning), "signal",
+			 config_signal_text(service->config->signal), "generation",
+			 (json_int_t)(current ? current->plan.generation : 0), "digest",
+			 current ? report_digest(current->plan.digest) : json_null(), "leaves",
+			 (json_int_t)(current ? current->leaves : 0), "published",
+			 (json_int_t)service->published, "age_ticks", service->age, "backends",
+			 (json_int_t)service->members, "usable", (json_int_t)usable(service));
+}
+
+static json_t *services(struct controller *controller)
+{
+	json_t *each = report_each(controller, NULL, one_service);
+	json_t *list = json_incref(json_object_get(each, "services"));
+
+	json_decref(each);
+	return list;
+}
+
+static json_t *stages(const struct controller *controller)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < STAGES; i++) {
+		const struct stage_time *time = &controller->stage[i];
+		double ticks = controller->ticks ? (double)controller->ticks : 1;
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:o, s:o, s:o}", "stage", stage_names[i], "last_us",
+					report_real((double)time->last_ns / 1000), "most_us",
+					report_real((double)time->most_ns / 1000), "mean_us",
+					report_real((double)time->sum_ns / 1000 / ticks)));
+	}
+	return list;
+}
+
+static json_t *tick(const struct controller *controller)
+{
+	return json_pack(
+		"{s:I, s:I, s:o}", "interval_ms",
+		(json_int_t)(controller->config ? controller->config->learning.interval_ms : 0),
+		"ticks", (json_int_t)controller->ticks, "stages", stages(controller));
+}
+
+static void warn(json_t *list, const char *format, const char *name)
+{
+	json_array_append_new(list, json_sprintf(format, name));
+}
+
+/* What an operator has to know first. */
+static json_t *warnings(const struct controller *controller)
+{
+	json_t *list = json_array();
+	size_t count;
+	const struct config_interface *interface = report_interfaces(controller, &count);
+
+	if (controller->reload_failed)
+		warn(list, "the last reload was refused: %s", controller->reload_error);
+	for (size_t i = 0; i < count; i++) {
+		if (!is_attached(controller, interface[i].name))
+			warn(list, "%s: the program is not attached", interface[i].name);
+	}
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct service *service = &controller->service[i];
+
+		if (!service->used || !service->members)
+			continue;
+		if (usable(service) == 0)
+			warn(list, "%s: no backend can take new flows", service->config->name);
+		else if (2 * usable(service) < service->members)
+			warn(list, "%s: less than half of its backends can take new flows",
+			     service->config->name);
+		if (service->state == SERVICE_JUDGED)
+			warn(list, "%s: learning was worse than control and is switched off",
+			     service->config->name);
+	}
+	if (fill(controller) > NEARLY_FULL)
+		warn(list, "%s", "the flow table is nearly full");
+	if ((double)controller->cells > NEARLY_FULL * LARCH_MAX_CELLS)
+		warn(list, "%s", "the table of client cells is nearly full");
+	return list;
+}
+
+json_t *report_status(struct controller *controller, const json_t *request)
+{
+	time_t uptime = time(NULL) - controller->started;
+
+	(void)request;
+	return json_pack("{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o}",
+			 "version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s",
+			 (json_int_t)uptime, "adopted",
+			 controller->datapath && controller->datapath->adopted, "config",
+			 config(controller), "warnings", warnings(controller), "interfaces",
+			 interfaces(controller), "flow_table", flow_table(controller), "cells",
+			 "used", (json_int_t)controller->cells, "limit", LARCH_MAX_CELLS,
+			 "services", services(controller), "tick", tick(controller), "outcomes",
+			 all_outcomes(controller));
+}
