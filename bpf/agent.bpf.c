@@ -64,9 +64,11 @@ static __always_inline bool tunnel_holds_packet(struct cursor *cursor, const str
 {
 	__u64 left = cursor_left(cursor);
 	bool ipv6 = tunnel->protocol == IPPROTO_IPV6;
-	__u8 *inner = cursor_take(cursor, ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__u32 header = ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u8 *inner = cursor_take(cursor, header);
 
-	return inner && tunnel->inner <= left && *inner >> 4 == (ipv6 ? 6 : 4);
+	return inner && tunnel->inner >= header && tunnel->inner <= left &&
+	       *inner >> 4 == (ipv6 ? 6 : 4);
 }
 
 /* Moves the Ethernet header over the outer IP header. */

@@ -80,12 +80,14 @@ static __always_inline bool flow_set(struct packet *packet, struct larch_flow *f
 	return true;
 }
 
-/* Keeps the stamp fresh; writes only when it changes, once in 8.6 s. */
-static __always_inline void flow_touch(struct packet *packet, struct larch_flow *flow)
+/* Keeps stamp and state fresh; writes only when one changes, mostly once in 8.6 s. */
+static __always_inline void flow_touch(struct packet *packet, struct larch_flow *flow,
+				       enum larch_flow_state state)
 {
 	union larch_identity identity = packet->identity;
 
 	identity.stamp = stamp_now();
+	identity.state = state;
 	if (identity.word != packet->identity.word)
 		flow_set(packet, flow, identity);
 }
@@ -142,6 +144,14 @@ STAGE int flow_room(__u64 hash, __u32 mask, __u32 state)
 	return flow_claim_in(larch_hash_second_bucket(hash, mask), now, &best, place);
 }
 
+/* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
+static __always_inline bool flow_is_owed(const struct packet *packet, union larch_timing timing)
+{
+	if (timing.phase == LARCH_PHASE_CONNECT || timing.phase == LARCH_PHASE_CONNECT_AGAIN)
+		return packet->flags & LARCH_COUNT_SYNS;
+	return larch_phase_waits(timing.phase);
+}
+
 /* The backend of a flow that loses its place owes it nothing any more. */
 static __always_inline void flow_forget(const struct packet *packet, const struct larch_flow *flow)
 {
@@ -149,7 +159,7 @@ static __always_inline void flow_forget(const struct packet *packet, const struc
 	__u32 backend = packet->identity.backend;
 	struct larch_live *live;
 
-	if (packet->identity.state == LARCH_FLOW_FREE || !larch_phase_waits(timing.phase))
+	if (packet->identity.state == LARCH_FLOW_FREE || !flow_is_owed(packet, timing))
 		return;
 	live = bpf_map_lookup_elem(&larch_live, &backend);
 	if (live)

@@ -27,22 +27,26 @@ static __always_inline bool opens_anew(const struct packet *packet)
 	       packet->identity.state == LARCH_FLOW_CLOSING;
 }
 
+/* The state of a TCP flow that the table knows, after this packet. */
+static __always_inline enum larch_flow_state state_after(const struct packet *packet)
+{
+	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
+		return LARCH_FLOW_CLOSING;
+	if (packet->identity.state == LARCH_FLOW_SYN && !(packet->tcp_flags & TCP_SYN))
+		return LARCH_FLOW_OPEN;
+	return packet->identity.state;
+}
+
 /* A flow that the table knows: its backend, and its clock. */
 static __always_inline int balance_known(struct packet *packet, struct larch_flow *flow)
 {
 	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
 	struct measurement found = {};
-	union larch_identity identity;
 
 	packet->backend = packet->identity.backend;
 	if (tcp && packet->service.signal != LARCH_SIGNAL_NONE)
 		sample_flow(packet, flow, &found);
-	if (tcp && packet->tcp_flags & (TCP_FIN | TCP_RST)) {
-		identity = packet->identity;
-		identity.state = LARCH_FLOW_CLOSING;
-		flow_set(packet, flow, identity);
-	}
-	flow_touch(packet, flow);
+	flow_touch(packet, flow, tcp ? state_after(packet) : packet->identity.state);
 	if ((found.connect_us || found.response_us) &&
 	    classify(packet, packet->identity.size) == GO) {
 		packet->cell.backend = packet->backend;

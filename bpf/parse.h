@@ -8,6 +8,7 @@
 #define MAX_VLAN_TAGS	    2
 #define MAX_EXTENSIONS	    6
 #define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
+#define IPV6_FRAGMENT_PART  0xfff9 /* more fragments, or an offset; neither: the whole packet */
 #define IPV6_HOP_BY_HOP	    0
 #define IPV6_ROUTING	    43
 #define IPV6_FRAGMENT	    44
@@ -68,7 +69,17 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 	return GO;
 }
 
-/* Steps over the extension headers; *next is the protocol behind them. */
+static __always_inline bool is_extension(__u8 protocol)
+{
+	return protocol == IPV6_HOP_BY_HOP || protocol == IPV6_ROUTING ||
+	       protocol == IPV6_FRAGMENT || protocol == IPV6_AUTHENTICATION ||
+	       protocol == IPV6_DESTINATION;
+}
+
+/*
+ * Steps over the extension headers; *next is the protocol behind them. Of a fragment, what follows
+ * its header may be from anywhere in the packet: not parsed.
+ */
 static __always_inline int parse_extensions(struct cursor *cursor, struct packet *packet,
 					    __u8 *next)
 {
@@ -76,15 +87,15 @@ static __always_inline int parse_extensions(struct cursor *cursor, struct packet
 		struct ipv6_opt_hdr *extension;
 		__u32 size;
 
-		if (*next != IPV6_HOP_BY_HOP && *next != IPV6_ROUTING && *next != IPV6_FRAGMENT &&
-		    *next != IPV6_AUTHENTICATION && *next != IPV6_DESTINATION)
+		if (!is_extension(*next))
 			return GO;
 		extension = cursor_take(cursor, 8);
 		if (!extension)
 			return LARCH_PASS_MALFORMED;
 		size = extension->hdrlen * 8; /* beyond the first 8 bytes */
 		if (*next == IPV6_FRAGMENT) {
-			packet->fragment = 1;
+			packet->fragment |=
+				(((__be16 *)extension)[1] & bpf_htons(IPV6_FRAGMENT_PART)) != 0;
 			size = 0;
 		} else if (*next == IPV6_AUTHENTICATION) {
 			size = extension->hdrlen * 4;
@@ -93,6 +104,8 @@ static __always_inline int parse_extensions(struct cursor *cursor, struct packet
 			return LARCH_PASS_MALFORMED;
 		packet->payload -= size + 8;
 		*next = extension->nexthdr;
+		if (packet->fragment)
+			return GO;
 	}
 	return GO;
 }
@@ -108,6 +121,10 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pack
 		return LARCH_PASS_MALFORMED;
 	packet->payload = bpf_ntohs(ip->payload_len);
 	if (packet->payload + sizeof(*ip) > left)
+		return LARCH_PASS_MALFORMED;
+	/* ::ffff:0:0/96 is how IPv4 stands in our tables; on the wire it has no place (RFC 4291). */
+	if (!ip->daddr.in6_u.u6_addr32[0] && !ip->daddr.in6_u.u6_addr32[1] &&
+	    ip->daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff))
 		return LARCH_PASS_MALFORMED;
 	packet->bytes = packet->payload + sizeof(*ip);
 	__builtin_memcpy(packet->tuple.source, &ip->saddr, sizeof(ip->saddr));
@@ -170,11 +187,14 @@ static __always_inline int parse_udp(struct cursor *cursor, struct packet *packe
 /* Ports, and what TCP says. */
 static __always_inline int parse_transport(struct cursor *cursor, struct packet *packet)
 {
-	if (packet->tuple.protocol != IPPROTO_TCP && packet->tuple.protocol != IPPROTO_UDP)
-		return LARCH_PASS_NOT_TRANSPORT;
-	if (packet->fragment)
+	bool tcp = packet->tuple.protocol == IPPROTO_TCP, udp = packet->tuple.protocol == IPPROTO_UDP;
+
+	/* A fragment with more extension headers to come may be TCP or UDP: nobody can tell. */
+	if (packet->fragment && (tcp || udp || is_extension(packet->tuple.protocol)))
 		return LARCH_DROP_FRAGMENT;
-	if (packet->tuple.protocol == IPPROTO_TCP)
+	if (!tcp && !udp)
+		return LARCH_PASS_NOT_TRANSPORT;
+	if (tcp)
 		return parse_tcp(cursor, packet);
 	return parse_udp(cursor, packet);
 }

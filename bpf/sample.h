@@ -163,7 +163,8 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 		   (packet->acknowledged & ACKED_MASK) != timing.acked) {
 		sample_answered(packet, &timing, found);
 	}
-	if (packet->payload && packet->service.signal == LARCH_SIGNAL_RESPONSE)
+	if (packet->payload && !(packet->tcp_flags & TCP_RST) &&
+	    packet->service.signal == LARCH_SIGNAL_RESPONSE)
 		sample_request(packet, &timing);
 store:
 	if (timing.word != before.word)
@@ -222,35 +223,46 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 	live->updated = now;
 }
 
-/* Adds what was measured to the cell that classify() found, and to the backend's slowdown. */
-STAGE int sample_record(const struct packet *packet, const struct measurement *found)
+/* Adds what was measured to a cell. */
+static __always_inline void sample_add(struct larch_samples *samples, const struct larch_live *live,
+				       const struct measurement *found)
 {
-	struct larch_samples *samples;
-	struct larch_live *live;
-	__u32 bucket, load;
+	__u32 concurrency = live->concurrency ?: 1, bucket, load;
 
-	if (!packet || !found)
-		return 0;
-	live = sample_live(packet);
-	samples = sample_cell_or_rest(&packet->cell);
-	if (!samples || !live)
-		return 0;
 	if (found->connect_us) {
 		__sync_fetch_and_add(&samples->connects, 1);
 		__sync_fetch_and_add(&samples->connect_us, found->connect_us);
 	}
 	if (!found->response_us)
-		return 0;
-	load = live->concurrency ? live->concurrency : 1;
-	load = found->queue + 1 > load ? found->queue + 1 : load;
+		return;
+	load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
 	__sync_fetch_and_add(&samples->responses, 1);
 	__sync_fetch_and_add(&samples->response_us, found->response_us);
 	__sync_fetch_and_add(&samples->server_us, found->server_us);
-	__sync_fetch_and_add(&samples->work_us,
-			     (__u64)found->server_us * (live->concurrency ?: 1) / load);
+	__sync_fetch_and_add(&samples->work_us, (__u64)found->server_us * concurrency / load);
 	bucket = larch_latency_bucket(found->response_us);
 	if (bucket < LARCH_LATENCY_BUCKETS)
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
-	sample_slowdown(packet, live, found);
+}
+
+/*
+ * Remembers what was measured: in the cell that classify() found, if there is room, and in the
+ * backend's slowdown.
+ */
+STAGE int sample_record(const struct packet *packet, const struct measurement *found)
+{
+	struct larch_samples *samples;
+	struct larch_live *live;
+
+	if (!packet || !found)
+		return 0;
+	live = sample_live(packet);
+	if (!live)
+		return 0;
+	samples = sample_cell_or_rest(&packet->cell);
+	if (samples)
+		sample_add(samples, live, found);
+	if (found->response_us)
+		sample_slowdown(packet, live, found);
 	return 0;
 }

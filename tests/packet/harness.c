@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Loads the programs, runs packets through them, reads their counters; see harness.h.
+#include "harness.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "agent.skel.h"
+#include "larch.skel.h"
+
+#define OUTCOMES_MOST 32
+
+/* A per-CPU array of counters, and what has been seen of it. */
+struct tally {
+	const struct bpf_map *map;
+	uint32_t outcomes;
+	struct larch_counter seen[OUTCOMES_MOST];
+};
+
+struct balancer balancer;
+static struct larch_bpf *larch;
+static struct agent_bpf *agent;
+static struct tally larch_tally, agent_tally;
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t now_stamp(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + now.tv_nsec) >> LARCH_STAMP_SHIFT) &
+	       ((1u << LARCH_STAMP_BITS) - 1);
+}
+
+static void forget_pins(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) cr_assert_eq(bpf_map__set_pin_path(map, NULL), 0);
+}
+
+static void *map_memory(const struct bpf_map *map, size_t value_size)
+{
+	size_t size = value_size * bpf_map__max_entries(map);
+	void *memory;
+
+	cr_assert_eq(bpf_map__value_size(map), value_size, "%s", bpf_map__name(map));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	cr_assert_neq(memory, MAP_FAILED, "%s: %s", bpf_map__name(map), strerror(errno));
+	return memory;
+}
+
+void balancer_open(void)
+{
+	larch = larch_bpf__open();
+	cr_assert_not_null(larch, "cannot open the balancer: %s", strerror(errno));
+	forget_pins(larch->obj);
+	cr_assert_eq(larch_bpf__load(larch), 0, "cannot load the balancer (are you root?)");
+	balancer.settings = map_memory(larch->maps.larch_settings, sizeof(*balancer.settings));
+	balancer.bucket = map_memory(larch->maps.larch_flows, sizeof(*balancer.bucket));
+	balancer.active = map_memory(larch->maps.larch_active, sizeof(*balancer.active));
+	balancer.plan = map_memory(larch->maps.larch_plans, sizeof(*balancer.plan));
+	balancer.ring = map_memory(larch->maps.larch_rings, sizeof(*balancer.ring));
+	balancer.costs = map_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
+	balancer.live = map_memory(larch->maps.larch_live, sizeof(*balancer.live));
+	larch_tally = (struct tally){larch->maps.larch_outcomes, LARCH_OUTCOME_COUNT, {}};
+}
+
+void balancer_close(void)
+{
+	larch_bpf__destroy(larch);
+}
+
+void agent_open(void)
+{
+	agent = agent_bpf__open();
+	cr_assert_not_null(agent, "cannot open the agent: %s", strerror(errno));
+	forget_pins(agent->obj);
+	cr_assert_eq(agent_bpf__load(agent), 0, "cannot load the agent (are you root?)");
+	agent_tally = (struct tally){agent->maps.larch_agent, LARCH_AGENT_OUTCOME_COUNT, {}};
+}
+
+void agent_close(void)
+{
+	agent_bpf__destroy(agent);
+}
+
+/* Adds up the 64-bit words of a per-CPU map's value. */
+static void read_summed(const struct bpf_map *map, uint32_t key, uint64_t *sums, size_t words)
+{
+	int cpus = libbpf_num_possible_cpus();
+	size_t bytes = words * sizeof(uint64_t);
+
+	cr_assert_gt(cpus, 0);
+	uint64_t values[cpus][words];
+
+	cr_assert_eq(bpf_map__lookup_elem(map, &key, sizeof(key), values, cpus * bytes, 0), 0);
+	memset(sums, 0, bytes);
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (size_t i = 0; i < words; i++)
+			sums[i] += values[cpu][i];
+}
+
+static struct larch_counter read_counter(const struct tally *tally, uint32_t outcome)
+{
+	uint64_t sums[2];
+
+	read_summed(tally->map, outcome, sums, COUNT(sums));
+	return (struct larch_counter){.packets = sums[0], .bytes = sums[1]};
+}
+
+/* The one outcome that was counted since the last call. */
+static uint32_t tally_next(struct tally *tally, size_t bytes)
+{
+	uint32_t found = OUTCOMES_MOST;
+
+	for (uint32_t i = 0; i < tally->outcomes; i++) {
+		struct larch_counter now = read_counter(tally, i);
+		uint64_t packets = now.packets - tally->seen[i].packets;
+
+		cr_assert_leq(packets, 1, "outcome %u was counted %lu times", i, packets);
+		cr_assert_eq(now.bytes - tally->seen[i].bytes, packets * bytes, "bytes of %u", i);
+		cr_assert(!packets || found == OUTCOMES_MOST, "counted as %u and %u", found, i);
+		found = packets ? i : found;
+		tally->seen[i] = now;
+	}
+	cr_assert_neq(found, OUTCOMES_MOST, "the packet was not counted");
+	return found;
+}
+
+/* `taken` bytes of headroom hold metadata, which the program does not look at. */
+static int run(const struct bpf_program *program, const struct frame *in, uint32_t taken,
+	       struct result *out)
+{
+	uint8_t bytes[FRAME_MOST + 256] = {}, left[FRAME_MOST + 512];
+	struct xdp_md context = {
+		.data = taken,
+		.data_end = (uint32_t)(taken + in->size),
+		.ingress_ifindex = INGRESS,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = bytes,
+		    .data_size_in = (uint32_t)(taken + in->size), .data_out = left,
+		    .data_size_out = sizeof(left), .ctx_in = &context, .ctx_out = &context,
+		    .ctx_size_in = sizeof(context), .ctx_size_out = sizeof(context));
+	int error;
+
+	memcpy(bytes + taken, in->byte, in->size);
+	error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	if (error)
+		return error;
+	*out = (struct result){.verdict = (int)options.retval, .frame = *in};
+	out->frame.size = options.data_size_out - context.data;
+	cr_assert_leq(out->frame.size, FRAME_MOST);
+	memcpy(out->frame.byte, left + context.data, out->frame.size);
+	return 0;
+}
+
+static bool verdict_is_right(uint32_t outcome, int verdict)
+{
+	switch (outcome) {
+#define FORWARD verdict == XDP_TX || verdict == XDP_REDIRECT
+#define PASS	verdict == XDP_PASS
+#define DROP	verdict == XDP_DROP
+#define X(name, number, right, text)                                                               \
+	case number:                                                                               \
+		return right;
+		LARCH_OUTCOMES(X)
+#undef X
+	default:
+		return false;
+	}
+}
+
+static bool agent_verdict_is_right(uint32_t outcome, int verdict)
+{
+	switch (outcome) {
+#define X(name, number, right, text)                                                               \
+	case number:                                                                               \
+		return right;
+		LARCH_AGENT_OUTCOMES(X)
+#undef X
+	default:
+		return false;
+	}
+}
+
+/* The tunnel's header says no more than is there, and what it holds is the end of what came. */
+static void check_forwarded(const struct frame *in, const struct frame *out)
+{
+	bool ipv6 = frame_get16(out, 12) == 0x86dd;
+	size_t header = ETHERNET_BYTES + (ipv6 ? IPV6_BYTES : IPV4_BYTES);
+	size_t bytes = ipv6 ? header + frame_get16(out, ETHERNET_BYTES + 4)
+			    : ETHERNET_BYTES + (size_t)frame_get16(out, ETHERNET_BYTES + 2);
+
+	cr_assert_leq(bytes, out->size, "the tunnel promises %zu bytes of %zu", bytes, out->size);
+	cr_assert_gt(bytes, header);
+	cr_assert_leq(out->size - header, in->size);
+	cr_assert_arr_eq(out->byte + header, in->byte + in->size - (out->size - header),
+			 out->size - header, "the inner packet was changed");
+}
+
+static void check_balanced(const struct frame *in, const struct result *result)
+{
+	cr_assert(verdict_is_right(result->outcome, result->verdict), "%s has verdict %d",
+		  outcome_name(result->outcome), result->verdict);
+	if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
+		check_forwarded(in, &result->frame);
+	else
+		cr_assert(frame_equal(in, &result->frame), "%s, but changed",
+			  outcome_name(result->outcome));
+}
+
+bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out)
+{
+	if (run(larch->progs.larch, frame, taken, out))
+		return false;
+	out->outcome = tally_next(&larch_tally, frame->size);
+	check_balanced(frame, out);
+	return true;
+}
+
+struct result balancer_send(const struct frame *frame)
+{
+	struct result result;
+
+	cr_assert(balancer_send_with_less_room(frame, 0, &result),
+		  "the kernel ran no packet of %zu", frame->size);
+	return result;
+}
+
+struct result balancer_send_spec(const struct spec *spec)
+{
+	struct frame frame = frame_build(spec);
+
+	return balancer_send(&frame);
+}
+
+struct result agent_send(const struct frame *frame)
+{
+	struct result result;
+
+	cr_assert_eq(run(agent->progs.larch_agent_xdp, frame, 0, &result), 0);
+	result.outcome = tally_next(&agent_tally, frame->size);
+	cr_assert(agent_verdict_is_right(result.outcome, result.verdict), "outcome %u, verdict %d",
+		  result.outcome, result.verdict);
+	return result;
+}
+
+void balancer_set_service(const struct larch_vip *vip, const struct larch_service *service)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_services, vip, sizeof(*vip), service,
+					  sizeof(*service), BPF_ANY),
+		     0);
+}
+
+void balancer_set_backend(uint32_t id, const struct larch_backend *backend)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_backends, &id, sizeof(id), backend,
+					  sizeof(*backend), BPF_ANY),
+		     0);
+}
+
+struct larch_backend balancer_backend(uint32_t id)
+{
+	struct larch_backend backend;
+
+	cr_assert_eq(bpf_map__lookup_elem(larch->maps.larch_backends, &id, sizeof(id), &backend,
+					  sizeof(backend), 0),
+		     0);
+	return backend;
+}
+
+struct larch_counter balancer_outcome(enum larch_outcome outcome)
+{
+	return read_counter(&larch_tally, outcome);
+}
+
+uint64_t balancer_received(void)
+{
+	uint64_t packets = 0;
+
+	for (uint32_t i = 0; i < LARCH_OUTCOME_COUNT; i++)
+		packets += balancer_outcome(i).packets;
+	return packets;
+}
+
+static struct larch_traffic read_traffic(const struct bpf_map *map, uint32_t key)
+{
+	uint64_t sums[4];
+
+	read_summed(map, key, sums, COUNT(sums));
+	return (struct larch_traffic){sums[0], sums[1], sums[2], sums[3]};
+}
+
+struct larch_traffic balancer_service_traffic(uint32_t service)
+{
+	return read_traffic(larch->maps.larch_svc_count, service);
+}
+
+struct larch_traffic balancer_backend_traffic(uint32_t backend)
+{
+	return read_traffic(larch->maps.larch_bck_count, backend);
+}
+
+bool balancer_cell(const struct larch_cell *cell, struct larch_samples *out)
+{
+	return bpf_map__lookup_elem(larch->maps.larch_cells, cell, sizeof(*cell), out, sizeof(*out),
+				    0) == 0;
+}
+
+size_t balancer_cells(void)
+{
+	struct larch_cell key, next;
+	const struct larch_cell *at = NULL;
+	size_t cells = 0;
+
+	while (bpf_map__get_next_key(larch->maps.larch_cells, at, &next, sizeof(next)) == 0) {
+		key = next;
+		at = &key;
+		cells++;
+	}
+	return cells;
+}
+
+static int put_cell(const struct larch_cell *cell)
+{
+	struct larch_samples none = {};
+
+	return bpf_map__update_elem(larch->maps.larch_cells, cell, sizeof(*cell), &none,
+				    sizeof(none), BPF_ANY);
+}
+
+void balancer_put_cell(const struct larch_cell *cell)
+{
+	cr_assert_eq(put_cell(cell), 0);
+}
+
+/* Cells of a service that no test uses, until there is no room for another. */
+void balancer_fill_cells(void)
+{
+	struct larch_cell key = {.service = LARCH_MAX_SERVICES - 1};
+	int error = 0;
+
+	for (key.source = 1; !error; key.source++)
+		error = put_cell(&key);
+	cr_assert_eq(error, -E2BIG);
+}
+
+const char *outcome_name(uint32_t outcome)
+{
+	switch (outcome) {
+#define X(name, number, verdict, text)                                                             \
+	case number:                                                                               \
+		return #name;
+		LARCH_OUTCOMES(X)
+#undef X
+	default:
+		return "no outcome";
+	}
+}

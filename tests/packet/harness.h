@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Loads the balancer and the agent into the kernel, unpinned and unattached, and runs packets
+ * through them by BPF_PROG_TEST_RUN. Each test is a process of its own with a balancer of its own:
+ * maps start empty, and all is gone when the process ends.
+ *
+ * Every packet sent here is checked to have been counted once, with its bytes, and to have got the
+ * verdict that the list of outcomes promises; if forwarded, to be whole (its tunnel holds no more
+ * than is there, and the inner packet is the one that came), else to be untouched. The ingress
+ * interface is always the loopback's.
+ */
+#pragma once
+
+#include <criterion/criterion.h>
+
+#include "builder.h"
+#include "larch/backend.h"
+#include "larch/cell.h"
+#include "larch/flow.h"
+#include "larch/outcome.h"
+#include "larch/plan.h"
+#include "larch/service.h"
+
+#define INGRESS	       1  /* the loopback interface of any network namespace */
+#define SHORTEST_FRAME 14 /* BPF_PROG_TEST_RUN takes no shorter ones */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The maps of the balancer that can be mapped, as plain arrays. */
+struct balancer {
+	struct larch_settings *settings;
+	struct larch_bucket *bucket;
+	struct larch_active *active;
+	struct larch_plan *plan;   /* see larch_bank_index() */
+	struct larch_ring *ring;   /* see larch_ring_index() */
+	struct larch_costs *costs; /* see larch_costs_index() */
+	struct larch_live *live;
+};
+
+extern struct balancer balancer;
+
+struct result {
+	int verdict;	    /* enum xdp_action */
+	uint32_t outcome;   /* enum larch_outcome, or larch_agent_outcome */
+	struct frame frame; /* as it left; offsets as of the frame that was sent */
+};
+
+/* Both end the test if something is missing. */
+void balancer_open(void);
+void balancer_close(void);
+
+struct result balancer_send(const struct frame *frame);
+struct result balancer_send_spec(const struct spec *spec);
+
+/* Sends a frame with `taken` bytes of the driver's headroom in use; false: the kernel cannot. */
+bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out);
+
+#define SEND(...) balancer_send_spec(&(struct spec){__VA_ARGS__})
+
+void balancer_set_service(const struct larch_vip *vip, const struct larch_service *service);
+void balancer_set_backend(uint32_t id, const struct larch_backend *backend);
+struct larch_backend balancer_backend(uint32_t id);
+
+/* Counters, summed over CPUs. */
+struct larch_counter balancer_outcome(enum larch_outcome outcome);
+struct larch_traffic balancer_service_traffic(uint32_t service);
+struct larch_traffic balancer_backend_traffic(uint32_t backend);
+uint64_t balancer_received(void);
+
+/* The samples of a cell; false: there is no such cell. */
+bool balancer_cell(const struct larch_cell *cell, struct larch_samples *out);
+size_t balancer_cells(void);
+void balancer_put_cell(const struct larch_cell *cell); /* empty */
+void balancer_fill_cells(void);
+
+#define EXPECT(sent, name)                                                                         \
+	do {                                                                                       \
+		const struct result got_ = (sent);                                                 \
+		cr_assert_eq(got_.outcome, LARCH_##name, "%s instead of " #name,                   \
+			     outcome_name(got_.outcome));                                          \
+	} while (0)
+
+const char *outcome_name(uint32_t outcome);
+
+void agent_open(void);
+void agent_close(void);
+struct result agent_send(const struct frame *frame);
+
+/* The clocks as the program sees them. */
+uint64_t now_ns(void);
+uint32_t now_stamp(void);
