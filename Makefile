@@ -26,7 +26,8 @@ VERSION := 0.1.0
 
 programs := larchd larchctl
 modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
-tools    := loadgen labserver $(patsubst tools/%.c,%,$(filter-out tools/loadgen% tools/labserver% %.bpf.c,$(wildcard tools/*.c)))
+# A tool is tools/NAME.c; files with an underscore in their name are its further parts.
+tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
 unit     := $(wildcard tests/unit/*.c)
 packet   := $(wildcard tests/packet/*.c)
 
@@ -35,7 +36,7 @@ binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%)
 bpf      := $(BUILD)/larch.bpf.o $(BUILD)/agent.bpf.o
 vpath %.bpf.c bpf tools
 
-all: $(bpf) $(BUILD)/pass.bpf.o $(binaries) ## build everything (the default)
+all: $(bpf) $(BUILD)/pass.bpf.o $(BUILD)/bench.bpf.o $(binaries) ## build everything (the default)
 
 deps: ## install what building and testing need (Debian)
 	$(Q)command -v apt-get >/dev/null || { echo "make deps knows Debian only; install: $(PACKAGES)"; exit 1; }

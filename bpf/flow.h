@@ -108,40 +108,52 @@ static __always_inline enum flow_claim flow_claim(union larch_identity identity,
 	}
 }
 
-/* The most willing entry of a bucket, if it beats what was found so far. */
-static __always_inline int flow_claim_in(__u32 index, __u32 now, enum flow_claim *best, int place)
+/* What a bucket has to offer. */
+struct flow_room {
+	int place; /* its most willing entry */
+	enum flow_claim claim;
+	__u32 taken; /* places that are not free */
+};
+
+static __always_inline struct flow_room flow_room_in(__u32 index, __u32 now)
 {
+	struct flow_room room = {.place = NO_PLACE, .claim = CLAIM_NEVER};
 	struct larch_bucket *bucket = flow_bucket(index);
 
 	if (!bucket)
-		return place;
+		return room;
 	for (int i = 0; i < LARCH_BUCKET_FLOWS; i++) {
 		union larch_identity identity = {
 			.word = READ_ONCE(bucket->flow[i].identity.word),
 		};
 		enum flow_claim claim = flow_claim(identity, now);
 
-		if (claim < *best) {
-			*best = claim;
-			place = index * LARCH_BUCKET_FLOWS + i;
+		room.taken += claim != CLAIM_FREE;
+		if (claim < room.claim) {
+			room.claim = claim;
+			room.place = index * LARCH_BUCKET_FLOWS + i;
 		}
 	}
-	return place;
+	return room;
 }
 
 /*
- * The place that a new flow with this hash may take: the most willing of its two buckets, or
- * NO_PLACE. A bare SYN never takes the place of an open flow.
+ * The place that a new flow with this hash may take, or NO_PLACE: in its first bucket, unless the
+ * second has a more willing entry or the first is about to be full and the second is not (two
+ * choices keep buckets level; Azar et al. 1994). A bare SYN never takes the place of an open flow.
  */
-STAGE int flow_room(__u64 hash, __u32 mask, __u32 state)
+STAGE int flow_room(__u64 hash, __u32 mask, __u32 state, __u32 now)
 {
-	enum flow_claim best = state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
-	__u32 now = stamp_now();
-	int place = flow_claim_in(larch_hash_bucket(hash, mask), now, &best, NO_PLACE);
+	enum flow_claim limit = state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
+	struct flow_room first = flow_room_in(larch_hash_bucket(hash, mask), now), second;
 
-	if (place != NO_PLACE && best == CLAIM_FREE)
-		return place;
-	return flow_claim_in(larch_hash_second_bucket(hash, mask), now, &best, place);
+	if (first.claim == CLAIM_FREE && first.taken < LARCH_BUCKET_FLOWS - 1)
+		return first.place;
+	second = flow_room_in(larch_hash_second_bucket(hash, mask), now);
+	if (second.claim < first.claim ||
+	    (second.claim == first.claim && second.taken < first.taken))
+		first = second;
+	return first.claim < limit ? first.place : NO_PLACE;
 }
 
 /* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
@@ -166,12 +178,12 @@ static __always_inline void flow_forget(const struct packet *packet, const struc
 		__sync_fetch_and_add(&live->in_flight, -1);
 }
 
-static __always_inline void flow_count_eviction(union larch_identity identity)
+static __always_inline void flow_count_eviction(union larch_identity identity, __u32 now)
 {
 	__u32 backend = identity.backend;
 	struct larch_traffic *traffic;
 
-	if (flow_claim(identity, stamp_now()) != CLAIM_IDLE)
+	if (flow_claim(identity, now) != CLAIM_IDLE)
 		return;
 	traffic = bpf_map_lookup_elem(&larch_bck_count, &backend);
 	if (traffic)
@@ -195,14 +207,14 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 	struct larch_flow *flow;
 
 	if (place == NO_PLACE)
-		place = flow_room(packet->hash, packet->bucket_mask, state);
+		place = flow_room(packet->hash, packet->bucket_mask, state, identity.stamp);
 	if (place == NO_PLACE)
 		return NULL;
 	flow = flow_at(place);
 	if (!flow)
 		return NULL;
 	packet->identity.word = READ_ONCE(flow->identity.word);
-	flow_count_eviction(packet->identity);
+	flow_count_eviction(packet->identity, identity.stamp);
 	flow_forget(packet, flow);
 	if (!flow_set(packet, flow, identity))
 		return NULL;

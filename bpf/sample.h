@@ -24,6 +24,7 @@ struct measurement {
 	__u32 response_us; /* 0: nothing */
 	__u32 server_us;
 	__u32 queue; /* requests in flight when the request passed */
+	__u64 now;   /* when the answer passed, ns */
 };
 
 static __always_inline __u32 sample_us(__u32 start, __u64 now)
@@ -113,6 +114,7 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 		timed = false;
 	if (timed && connect) {
 		found->response_us = us;
+		found->now = now;
 		found->server_us = us > connect ? us - connect : 1;
 		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
 	}
@@ -208,7 +210,6 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 	__u32 index = larch_costs_index(packet->service.id, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
 	const struct larch_plan *plan = classify_plan(packet);
-	__u64 now = bpf_ktime_get_ns();
 	const struct larch_cost *cost;
 	__u32 decayed;
 
@@ -217,10 +218,10 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 	cost = &costs->member[plan->member_of[packet->backend]];
 	if (!cost->service)
 		return;
-	decayed = larch_slowdown_decayed(live->slowdown, live->updated, now);
+	decayed = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
 	live->slowdown = larch_slowdown_sample(decayed, found->server_us,
 					       larch_predicted(cost, live, found->queue));
-	live->updated = now;
+	live->updated = found->now;
 }
 
 /* Adds what was measured to a cell. */

@@ -336,3 +336,17 @@ Test(flow, thousands_are_told_apart)
 	for (uint32_t client = 0; client < 5000; client++)
 		EXPECT(SEND(.client = client), FORWARD_FLOW);
 }
+
+/* Two choices keep the buckets level: at half load nearly every flow finds a place. */
+Test(flow, finds_a_place_in_a_table_that_is_half_full)
+{
+	unsigned untracked = 0, flows = 2048 * LARCH_BUCKET_FLOWS / 2;
+
+	balancer.settings->bucket_mask = 2047;
+	for (unsigned i = 0; i < flows; i++) {
+		struct result result = SEND(.client = i, .flags = ACK, .payload = 10);
+
+		untracked += result.outcome == LARCH_FORWARD_UNTRACKED;
+	}
+	cr_assert_leq(untracked, 1, "%u of %u flows found no place", untracked, flows);
+}

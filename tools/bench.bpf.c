@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The wrapper of `make bench`. Run again and again over one buffer, each of its programs undoes
+ * what the balancer did to the buffer, writes a packet of the next flow into it, and tail-calls
+ * whatever stands in bench_target: the balancer, or one of the floors, bench_empty and
+ * bench_tunnel. What a run costs less what the floor costs in the same wrapper is the balancer's.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bench.h"
+#include "packet.h"
+
+#define TCP_PSH	   0x08
+#define REQUEST	   64	/* bytes of payload */
+#define ANSWER	   3000 /* bytes that the client acknowledges: more than a segment */
+#define IPV4_BYTES sizeof(struct iphdr)
+#define IPV6_BYTES sizeof(struct ipv6hdr)
+#define TCP_BYTES  sizeof(struct tcphdr)
+#define UDP_BYTES  sizeof(struct udphdr)
+#define ETHERNET   sizeof(struct ethhdr)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} bench_target SEC(".maps");
+
+struct bench_walk bench_walk;
+
+/* A packet to be written: whose it is, and how far its connection has come. */
+struct next {
+	__u32 flow;
+	__u64 round;
+};
+
+/* A permutation of the flows for each round: xorshift and odd factors map 2^bits one to one. */
+static __always_inline struct next next_packet(void)
+{
+	__u64 count = bench_walk.count++;
+	__u32 bits = bench_walk.bits, mask = (1u << bits) - 1;
+	struct next next = {.round = count >> bits};
+	__u32 flow = count;
+
+	flow ^= (__u32)next.round * 0x9e3779b1u;
+	flow = flow * 0x85ebca6bu & mask;
+	flow ^= flow >> (bits + 1) / 2;
+	flow = flow * 0xc2b2ae35u & mask;
+	flow ^= flow >> (bits + 1) / 2;
+	next.flow = flow & mask;
+	return next;
+}
+
+/* Moves the head back to where it was; always, so that every target's floor contains it. */
+static __always_inline void *restore(struct xdp_md *context, __u32 bytes)
+{
+	__s64 moved = context->data_end - context->data - BENCH_FRAME;
+
+	if (bpf_xdp_adjust_head(context, (int)moved))
+		return NULL;
+	if ((void *)(long)context->data + ETHERNET + bytes > (void *)(long)context->data_end)
+		return NULL;
+	return (void *)(long)context->data;
+}
+
+static __always_inline void *write_ethernet(void *at, __u16 ethertype)
+{
+	struct ethhdr *ethernet = at;
+
+	*(__u64 *)at = 0x0002010000000002ull;
+	*(__u32 *)(at + 8) = 0x01000200;
+	ethernet->h_proto = bpf_htons(ethertype);
+	return ethernet + 1;
+}
+
+static __always_inline void *write_ipv4(struct iphdr *ip, __u32 flow, __u32 destination,
+					__u8 protocol, __u16 bytes)
+{
+	*(__be32 *)ip = bpf_htonl(0x45000000u | (bytes + sizeof(*ip)));
+	*((__be32 *)ip + 1) = 0;
+	ip->ttl = 57;
+	ip->protocol = protocol;
+	ip->check = 0; /* nobody looks */
+	ip->saddr =
+		bpf_htonl(BENCH_CLIENT_IPV4 | (flow % BENCH_PREFIXES) << 8 | (flow >> 8 & 0xff));
+	ip->daddr = bpf_htonl(destination);
+	return ip + 1;
+}
+
+static __always_inline void *write_ipv6(struct ipv6hdr *ip, __u32 flow, __u8 protocol, __u16 bytes)
+{
+	__be32 *word = (__be32 *)ip;
+
+	word[0] = bpf_htonl(0x60000000u);
+	word[1] = bpf_htonl((__u32)bytes << 16 | (__u32)protocol << 8 | 57);
+	word[2] = bpf_htonl(BENCH_CLIENT_HIGH);
+	word[3] = bpf_htonl((flow % BENCH_PREFIXES) << 16);
+	word[4] = 0;
+	word[5] = bpf_htonl(flow >> 8 & 0xff);
+	word[6] = bpf_htonl(BENCH_VIP_HIGH);
+	word[7] = 0;
+	word[8] = 0;
+	word[9] = bpf_htonl(BENCH_VIP_LOW);
+	return ip + 1;
+}
+
+static __always_inline void write_tcp(struct tcphdr *tcp, __u32 flow, __u8 flags, __u32 sequence,
+				      __u32 acknowledged)
+{
+	tcp->source = bpf_htons(1024 + (flow >> 16));
+	tcp->dest = bpf_htons(BENCH_PORT);
+	tcp->seq = bpf_htonl(sequence);
+	tcp->ack_seq = bpf_htonl(acknowledged);
+	*(__be16 *)((void *)tcp + 12) = bpf_htons(5 << 12 | flags);
+	tcp->window = bpf_htons(0xffff);
+}
+
+/* Hands the packet over. Comes back only if no program stands in bench_target. */
+static __always_inline int run(struct xdp_md *context)
+{
+	bpf_tail_call(context, &bench_target, 0);
+	return XDP_ABORTED;
+}
+
+static __always_inline int run_tcp4(struct xdp_md *context, struct next next, __u32 destination,
+				    __u8 flags, __u16 payload, __u32 sequence, __u32 acknowledged)
+{
+	void *at = restore(context, IPV4_BYTES + TCP_BYTES);
+
+	if (!at)
+		return XDP_ABORTED;
+	at = write_ethernet(at, ETH_P_IP);
+	at = write_ipv4(at, next.flow, destination, IPPROTO_TCP, TCP_BYTES + payload);
+	write_tcp(at, next.flow, flags, sequence, acknowledged);
+	return run(context);
+}
+
+static __always_inline int run_tcp6(struct xdp_md *context, struct next next, __u8 flags)
+{
+	void *at = restore(context, IPV6_BYTES + TCP_BYTES);
+
+	if (!at)
+		return XDP_ABORTED;
+	at = write_ethernet(at, ETH_P_IPV6);
+	at = write_ipv6(at, next.flow, IPPROTO_TCP, TCP_BYTES);
+	write_tcp(at, next.flow, flags, 1, 1);
+	return run(context);
+}
+
+SEC("xdp")
+int bench_syn_tcp4(struct xdp_md *context)
+{
+	return run_tcp4(context, next_packet(), BENCH_VIP_IPV4, TCP_SYN, 0, 0, 0);
+}
+
+SEC("xdp")
+int bench_ack_tcp4(struct xdp_md *context)
+{
+	return run_tcp4(context, next_packet(), BENCH_VIP_IPV4, TCP_ACK, 0, 1, 1);
+}
+
+/* Segment after segment, no answer. */
+SEC("xdp")
+int bench_upload_tcp4(struct xdp_md *context)
+{
+	struct next next = next_packet();
+
+	return run_tcp4(context, next, BENCH_VIP_IPV4, TCP_ACK | TCP_PSH, REQUEST,
+			1 + (__u32)next.round * REQUEST, 1);
+}
+
+/* Even rounds: a request on each flow. Odd ones: the acknowledgment of its answer. */
+SEC("xdp")
+int bench_request_tcp4(struct xdp_md *context)
+{
+	struct next next = next_packet();
+	__u32 answers = (__u32)(next.round + 1) / 2, requests = (__u32)next.round / 2;
+	bool asks = next.round % 2 == 0;
+
+	return run_tcp4(context, next, BENCH_VIP_IPV4, asks ? TCP_ACK | TCP_PSH : TCP_ACK,
+			asks ? REQUEST : 0, 1 + (asks ? requests : answers) * REQUEST,
+			1 + answers * ANSWER);
+}
+
+SEC("xdp")
+int bench_other_tcp4(struct xdp_md *context)
+{
+	struct next next = next_packet();
+
+	return run_tcp4(context, next, BENCH_ELSEWHERE | next.flow, TCP_ACK, 0, 1, 1);
+}
+
+SEC("xdp")
+int bench_syn_tcp6(struct xdp_md *context)
+{
+	return run_tcp6(context, next_packet(), TCP_SYN);
+}
+
+SEC("xdp")
+int bench_ack_tcp6(struct xdp_md *context)
+{
+	return run_tcp6(context, next_packet(), TCP_ACK);
+}
+
+SEC("xdp")
+int bench_udp4(struct xdp_md *context)
+{
+	void *at = restore(context, IPV4_BYTES + UDP_BYTES);
+	struct next next = next_packet();
+	struct udphdr *udp;
+
+	if (!at)
+		return XDP_ABORTED;
+	at = write_ethernet(at, ETH_P_IP);
+	udp = write_ipv4(at, next.flow, BENCH_VIP_IPV4, IPPROTO_UDP, UDP_BYTES + REQUEST);
+	udp->source = bpf_htons(1024 + (next.flow >> 16));
+	udp->dest = bpf_htons(BENCH_PORT);
+	udp->len = bpf_htons(UDP_BYTES + REQUEST);
+	udp->check = 0;
+	return run(context);
+}
+
+SEC("xdp")
+int bench_not_ip(struct xdp_md *context)
+{
+	void *at = restore(context, 0);
+
+	next_packet();
+	if (!at)
+		return XDP_ABORTED;
+	write_ethernet(at, 0x0806);
+	return run(context);
+}
+
+/* Floor: a program that does nothing. */
+SEC("xdp")
+int bench_empty(struct xdp_md *context)
+{
+	(void)context;
+	return XDP_TX;
+}
+
+/* Floor: the least that a tunnel costs, an outer header of constants. */
+static __always_inline int tunnel(struct xdp_md *context, __u32 outer, __u16 ethertype)
+{
+	__u32 *word;
+	void *at;
+
+	if (bpf_xdp_adjust_head(context, -(int)outer))
+		return XDP_ABORTED;
+	at = (void *)(long)context->data;
+	if (at + ETHERNET + outer > (void *)(long)context->data_end)
+		return XDP_ABORTED;
+	word = write_ethernet(at, ethertype);
+	for (__u32 i = 0; i < outer / sizeof(*word); i++)
+		word[i] = bpf_htonl(0x45000054u + i);
+	return XDP_TX;
+}
+
+SEC("xdp")
+int bench_tunnel4(struct xdp_md *context)
+{
+	return tunnel(context, IPV4_BYTES, ETH_P_IP);
+}
+
+SEC("xdp")
+int bench_tunnel6(struct xdp_md *context)
+{
+	return tunnel(context, IPV6_BYTES, ETH_P_IPV6);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Loads an object file of the balancer and fills its maps. See bench_world.h. The rings come from
+ * larchd's own ring builder, the tree and the costs are made up: 24 leaves at depth 6, by source.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+#include "bench_world.h"
+#include "larch/backend.h"
+#include "larch/flow.h"
+#include "larch/plan.h"
+#include "larch/service.h"
+#include "larch/tuple.h"
+#include "lib/prng.h"
+#include "ring.h"
+
+#define LOOPBACK     1 /* what the test run says the packet came in by */
+#define OTHER_VIPS   13
+#define CONCURRENCY  4
+#define SERVICE_US   1000
+#define BACKENDS_MTU 1500
+
+/* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on the first ones. */
+enum { WEB4, WEB6, UDP4, SERVICES };
+
+static const uint32_t first_backend[SERVICES] = {0, WORLD_MEMBERS, 0};
+
+static struct bpf_map *find_map(const struct world *world, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(world->object, name);
+
+	if (!map)
+		fprintf(stderr, "bench: the object has no map %s\n", name);
+	return map;
+}
+
+static int put(const struct world *world, const char *name, const void *key, const void *value)
+{
+	struct bpf_map *map = find_map(world, name);
+
+	return map && bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) == 0 ? 0 : -EINVAL;
+}
+
+static void *map_memory(const struct world *world, const char *name)
+{
+	struct bpf_map *map = find_map(world, name);
+	void *memory = MAP_FAILED;
+
+	if (map)
+		memory = mmap(NULL, (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map),
+			      PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static struct larch_vip vip_ipv4(uint32_t address, uint8_t protocol)
+{
+	return (struct larch_vip){
+		.address = {0, 0, htonl(0xffff), htonl(address)},
+		.port = htons(BENCH_PORT),
+		.protocol = protocol,
+	};
+}
+
+static int add_service(const struct world *world, struct larch_settings *settings,
+		       const struct larch_vip *vip, uint16_t id)
+{
+	struct larch_service service = {.id = id, .signal = LARCH_SIGNAL_RESPONSE};
+	struct larch_service none = {.id = LARCH_MAX_SERVICES};
+	struct larch_vip address = {};
+	uint64_t hash = larch_filter_hash(vip->address);
+
+	memcpy(address.address, vip->address, sizeof(address.address));
+	settings->filter[hash >> 58] |= 1ull << (hash >> 52 & 63);
+	return put(world, "larch_services", vip, &service)
+		       ?: put(world, "larch_services", &address, &none);
+}
+
+static int add_services(const struct world *world, struct larch_settings *settings)
+{
+	struct larch_vip web4 = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_TCP);
+	struct larch_vip udp4 = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_UDP);
+	struct larch_vip web6 = web4;
+	int error = add_service(world, settings, &web4, WEB4);
+
+	memset(web6.address, 0, sizeof(web6.address));
+	web6.address[0] = htonl(BENCH_VIP_HIGH);
+	web6.address[3] = htonl(BENCH_VIP_LOW);
+	if (!error)
+		error = add_service(world, settings, &web6, WEB6);
+	if (!error)
+		error = add_service(world, settings, &udp4, UDP4);
+	for (uint32_t i = 1; !error && i <= OTHER_VIPS; i++) {
+		struct larch_vip other = vip_ipv4(BENCH_VIP_IPV4 + i, IPPROTO_TCP);
+
+		error = add_service(world, settings, &other, WEB4);
+	}
+	return error;
+}
+
+static int add_backend(const struct world *world, uint32_t id, bool ipv6)
+{
+	struct larch_backend backend = {
+		.tunnel = ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4,
+		.ready = 1,
+		.mtu = BACKENDS_MTU,
+		.ifindex = LOOPBACK,
+		.destination_mac = {2, 0, 0, 1, 0, (uint8_t)id},
+		.source_mac = {2, 0, 0, 2, 0, 1},
+		.ethertype = htons(ipv6 ? 0x86dd : 0x0800),
+		.outer_source = {htonl(0x0afe0001)},
+		.outer_destination = {htonl(0x0aff0000 + id)},
+	};
+
+	world->live[id].concurrency = CONCURRENCY;
+	world->live[id].share = (1u << 16) / CONCURRENCY;
+	world->live[id].service_us = SERVICE_US;
+	return put(world, "larch_backends", &id, &backend);
+}
+
+static int add_backends(const struct world *world)
+{
+	int error = 0;
+
+	for (uint32_t id = 0; !error && id < 2 * WORLD_MEMBERS; id++)
+		error = add_backend(world, id, id >= WORLD_MEMBERS);
+	return error;
+}
+
+/* Cuts the prefixes from which flows come into 2^depth ranges, and numbers the leaves over them. */
+static void fill_tree(struct larch_tree *tree, uint64_t first_source)
+{
+	tree->depth = WORLD_DEPTH;
+	tree->leaves = WORLD_LEAVES;
+	for (uint32_t level = 0, node = 0; level < WORLD_DEPTH; level++) {
+		for (uint32_t i = 0; i < 1u << level; i++, node++) {
+			tree->node[node].feature = LARCH_FEATURE_SOURCE;
+			tree->node[node].threshold =
+				first_source + ((2 * i + 1) * BENCH_PREFIXES >> (level + 1)) - 1;
+		}
+	}
+	for (uint32_t i = 0; i < 1u << WORLD_DEPTH; i++)
+		tree->leaf[i] = (uint8_t)(i * WORLD_LEAVES >> WORLD_DEPTH);
+}
+
+static void fill_plan(struct larch_plan *plan, uint32_t service)
+{
+	uint64_t source = service == WEB6 ? larch_source_ipv6(BENCH_CLIENT_HIGH, 0)
+					  : larch_source_ipv4(BENCH_CLIENT_IPV4);
+
+	plan->generation = 1;
+	plan->flags = LARCH_PLAN_LEARNED;
+	plan->members = WORLD_MEMBERS;
+	memset(plan->member_of, LARCH_NO_MEMBER, sizeof(plan->member_of));
+	for (uint32_t i = 0; i < WORLD_MEMBERS; i++) {
+		plan->member[i] = (uint16_t)(first_backend[service] + i);
+		plan->member_of[plan->member[i]] = (uint8_t)i;
+	}
+	fill_tree(&plan->tree, source);
+}
+
+static void fill_rings(struct larch_ring *rings, struct larch_costs *costs,
+		       const struct ring_builder *builder, struct prng *prng)
+{
+	double weight[WORLD_MEMBERS];
+
+	for (uint32_t ring = 0; ring < LARCH_RING_LEAF + WORLD_LEAVES; ring++) {
+		for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+			weight[i] = prng_unit(prng);
+		ring_build(builder, weight, NULL, &rings[ring]);
+	}
+	for (uint32_t leaf = 0; leaf < WORLD_LEAVES; leaf++) {
+		for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+			costs[leaf].member[i] = (struct larch_cost){
+				.net = (uint32_t)(500 + prng_below(prng, 1000)),
+				.service = (uint32_t)(500 + prng_below(prng, 1000)),
+			};
+	}
+}
+
+/* What larch_plans, larch_rings, larch_costs and larch_active hold. */
+struct tables {
+	struct larch_plan *plans;
+	struct larch_ring *rings;
+	struct larch_costs *costs;
+	struct larch_active *active;
+};
+
+static int publish(const struct tables *tables, const struct ring_builder *builder)
+{
+	struct prng prng = prng_seed(1, 1);
+
+	if (!tables->plans || !tables->rings || !tables->costs || !tables->active)
+		return -ENOMEM;
+	for (uint32_t service = 0; service < SERVICES; service++) {
+		fill_plan(&tables->plans[larch_bank_index(service, 0)], service);
+		fill_rings(&tables->rings[larch_ring_index(service, 0, 0)],
+			   &tables->costs[larch_costs_index(service, 0, 0)], builder, &prng);
+		tables->active[service].generation = 1;
+	}
+	return 0;
+}
+
+static int add_generations(const struct world *world)
+{
+	struct tables tables = {
+		map_memory(world, "larch_plans"),
+		map_memory(world, "larch_rings"),
+		map_memory(world, "larch_costs"),
+		map_memory(world, "larch_active"),
+	};
+	struct ring_builder *builder;
+	uint64_t identity[WORLD_MEMBERS];
+	int error;
+
+	for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+		identity[i] = ring_identity(&i, sizeof(i));
+	error = ring_builder_new(&builder, identity, WORLD_MEMBERS);
+	if (error)
+		return error;
+	error = publish(&tables, builder);
+	ring_builder_free(builder);
+	return error;
+}
+
+static int fill(struct world *world)
+{
+	struct larch_settings *settings = map_memory(world, "larch_settings");
+	int error;
+
+	world->flows = map_memory(world, "larch_flows");
+	world->live = map_memory(world, "larch_live");
+	if (!settings || !world->flows || !world->live)
+		return -ENOMEM;
+	error = add_services(world, settings);
+	if (!error)
+		error = add_backends(world);
+	if (!error)
+		error = add_generations(world);
+	settings->seed[0] = 0x0123456789abcdefull;
+	settings->seed[1] = 0xfedcba9876543210ull;
+	settings->bucket_mask = world->buckets - 1;
+	settings->flags = LARCH_COUNT_SYNS;
+	settings->abi = LARCH_ABI;
+	return error;
+}
+
+static int load(struct world *world)
+{
+	struct bpf_map *map, *flows = find_map(world, "larch_flows");
+	struct bpf_program *program = bpf_object__find_program_by_name(world->object, "larch");
+
+	if (!flows || !program)
+		return -ENOENT;
+	bpf_object__for_each_map(map, world->object) bpf_map__set_pin_path(map, NULL);
+	bpf_map__set_max_entries(flows, world->buckets);
+	if (bpf_object__load(world->object) != 0)
+		return -errno;
+	world->program = bpf_program__fd(program);
+	world->outcomes = bpf_object__find_map_fd_by_name(world->object, "larch_outcomes");
+	return world->outcomes < 0 ? -ENOENT : 0;
+}
+
+int world_open(struct world *world, const char *file, uint32_t buckets)
+{
+	int error;
+
+	*world = (struct world){.buckets = buckets};
+	world->object = bpf_object__open_file(file, NULL);
+	error = world->object ? load(world) : -errno;
+	if (!error)
+		error = fill(world);
+	if (error)
+		fprintf(stderr, "bench: cannot set up %s: %s%s\n", file, strerror(-error),
+			error == -EPERM ? " (it takes root)" : "");
+	return error;
+}
+
+void world_close(struct world *world)
+{
+	if (world->flows)
+		munmap(world->flows, (size_t)world->buckets * sizeof(*world->flows));
+	bpf_object__close(world->object);
+}
+
+void world_clear(struct world *world)
+{
+	memset(world->flows, 0, (size_t)world->buckets * sizeof(*world->flows));
+	for (uint32_t id = 0; id < 2 * WORLD_MEMBERS; id++) {
+		world->live[id].in_flight = 0;
+		world->live[id].slowdown = 0;
+	}
+}
+
+uint64_t world_outcome(const struct world *world, uint32_t outcome)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct larch_counter each[cpus > 0 ? cpus : 1];
+	uint64_t packets = 0;
+
+	if (bpf_map_lookup_elem(world->outcomes, &outcome, each) != 0)
+		return 0;
+	for (int cpu = 0; cpu < cpus; cpu++)
+		packets += each[cpu].packets;
+	return packets;
+}
+
+uint64_t world_packets(const struct world *world)
+{
+	uint64_t packets = 0;
+
+	for (uint32_t outcome = 0; outcome < LARCH_OUTCOME_COUNT; outcome++)
+		packets += world_outcome(world, outcome);
+	return packets;
+}
+
+const char *world_outcome_name(uint32_t outcome)
+{
+	switch (outcome) {
+#define X(name, number, verdict, text)                                                             \
+	case number:                                                                               \
+		return #name;
+		LARCH_OUTCOMES(X)
+#undef X
+	default:
+		return "no outcome";
+	}
+}

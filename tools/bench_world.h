@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A balancer in the kernel, unpinned and unattached, with its maps filled as larchd would fill
+ * them: services, backends and a published generation. Gone when the process ends.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "larch/outcome.h"
+
+#define WORLD_MEMBERS 24
+#define WORLD_LEAVES  24
+#define WORLD_DEPTH   6
+
+struct bpf_object;
+
+struct world {
+	struct bpf_object *object;
+	int program;
+	int outcomes;
+	struct larch_bucket *flows;
+	struct larch_live *live;
+	uint32_t buckets;
+};
+
+/* Loads the object file. -errno, after saying on stderr what is wrong. */
+int world_open(struct world *world, const char *file, uint32_t buckets);
+void world_close(struct world *world);
+
+/* Forgets all flows, and what the backends owe. */
+void world_clear(struct world *world);
+
+/* Packets counted under an outcome so far, and under all of them. */
+uint64_t world_outcome(const struct world *world, uint32_t outcome);
+uint64_t world_packets(const struct world *world);
+
+const char *world_outcome_name(uint32_t outcome);
