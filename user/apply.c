@@ -119,7 +119,7 @@ static void set_backends(struct controller *controller, const struct larch_confi
 							 : CONTROLLER_CONCURRENCY;
 		memcpy(backend->name, from->name, sizeof(backend->name));
 		publisher_live(controller->datapath, id, backend->concurrency,
-			       controller->datapath->live[id].service_us);
+			       controller->datapath->live[id].service_us, 0);
 	}
 }
 
@@ -167,8 +167,11 @@ static int set_members(struct controller *controller, struct service *service)
 /* Does the plan still say what the configuration wants? */
 static bool is_current(const struct service *service)
 {
-	const struct larch_plan *plan = &service->current->plan;
+	const struct larch_plan *plan;
 
+	if (!service->current)
+		return false;
+	plan = &service->current->plan;
 	if (service->current->members != service->members ||
 	    (plan->flags & LARCH_PLAN_LEARNED &&
 	     service->config->learning != CONFIG_LEARNING_ON))
@@ -282,11 +285,11 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		if (error)
 			break;
 		service->config = &config->services[i];
-		/* Another signal or mode shows in the plan's flags. */
-		service->members_changed = !begins;
 		error = set_members(controller, service);
 		if (!error && begins)
 			adopt_generation(controller, service);
+		else if (!error)
+			service->members_changed |= !is_current(service);
 		if (error)
 			break;
 	}

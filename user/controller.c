@@ -175,7 +175,8 @@ int controller_open(struct controller **out, const struct controller_options *op
 	*out = controller;
 	return 0;
 fail:
-	controller_close(controller, false);
+	/* What was not there before is not left behind by a start that was refused. */
+	controller_close(controller, controller->fresh);
 	return error;
 }
 

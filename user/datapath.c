@@ -4,15 +4,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "datapath.h"
@@ -27,21 +23,6 @@ static int forward_libbpf_log(enum libbpf_print_level level, const char *format,
 
 	log_vline(ours, format, arguments);
 	return 0;
-}
-
-/* The file system of pins must be there before anything can be pinned. */
-static int prepare_directory(const char *directory)
-{
-	struct statfs where;
-
-	if (statfs("/sys/fs/bpf", &where) == 0 && where.f_type != BPF_FS_MAGIC &&
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) != 0)
-		log_warning("cannot mount a bpffs on /sys/fs/bpf: %s", strerror(errno));
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-		return -errno;
-	if (statfs(directory, &where) != 0)
-		return -errno;
-	return where.f_type == BPF_FS_MAGIC ? 0 : -EMEDIUMTYPE;
 }
 
 static int program_info(uint32_t id, struct bpf_prog_info *info, uint32_t *map_ids, uint32_t count)
@@ -157,10 +138,11 @@ static int adopt_map(struct datapath *datapath, struct bpf_map *map, const uint3
 	datapath->adopted = true;
 	if (shape_fits(&shape, map))
 		return 0;
-	log_error("map %s was made by another version of larch and does not fit; detach its program "
-		  "(ip link set dev IFACE xdp off), remove %s and what stands in "
-		  "/sys/fs/bpf/tc/globals, then start again",
-		  bpf_map__name(map), datapath->kernel->pins);
+	log_error(
+		"map %s was made by another version of larch and does not fit; detach its program "
+		"(ip link set dev IFACE xdp off), remove %s and what stands in "
+		"/sys/fs/bpf/tc/globals, then start again",
+		bpf_map__name(map), datapath->kernel->pins);
 	return -EEXIST;
 }
 
@@ -203,24 +185,29 @@ static int pin(const struct datapath *datapath, int fd, const char *name)
 	return bpf_obj_pin(fd, path) == 0 ? 0 : -errno;
 }
 
+/* Is it this very map that is pinned there? */
+static bool is_pinned(const struct bpf_map *map, const char *path)
+{
+	int fd = bpf_obj_get(path);
+	bool same = fd >= 0 && map_id(fd) == map_id(bpf_map__fd(map));
+
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
 static int pin_all(const struct datapath *datapath)
 {
 	struct bpf_map *map;
 	int error;
 
-	bpf_object__for_each_map(map, datapath->kernel->object->obj) {
+	bpf_object__for_each_map(map, datapath->kernel->object->obj)
+	{
 		char path[256];
-		int fd;
 
 		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
-		fd = bpf_obj_get(path);
-		if (fd >= 0) {
-			bool same = map_id(fd) == map_id(bpf_map__fd(map));
-
-			close(fd);
-			if (same)
-				continue;
-		}
+		if (is_pinned(map, path))
+			continue;
 		error = pin(datapath, bpf_map__fd(map), bpf_map__name(map));
 		if (error)
 			return error;
@@ -258,9 +245,9 @@ int datapath_bank(struct datapath *datapath, uint32_t service, uint32_t bank,
 	if (service >= LARCH_MAX_SERVICES || bank >= LARCH_BANKS)
 		return -EINVAL;
 	if (!kernel->rings[service])
-		kernel->rings[service] = map_entries(kernel->object->maps.larch_rings,
-						     larch_ring_index(service, 0, 0),
-						     LARCH_BANKS * LARCH_RINGS);
+		kernel->rings[service] =
+			map_entries(kernel->object->maps.larch_rings,
+				    larch_ring_index(service, 0, 0), LARCH_BANKS * LARCH_RINGS);
 	if (!kernel->costs[service])
 		kernel->costs[service] = map_entries(kernel->object->maps.larch_costs,
 						     larch_costs_index(service, 0, 0),
@@ -327,7 +314,8 @@ static int load(struct datapath *datapath, const struct config_interface *interf
 	datapath->kernel->object = object;
 	find_running_maps(interfaces, interface_count, map_ids, &count);
 	bpf_map__set_max_entries(object->maps.larch_flows, buckets_for(flow_entries));
-	bpf_object__for_each_map(map, object->obj) {
+	bpf_object__for_each_map(map, object->obj)
+	{
 		error = adopt_map(datapath, map, map_ids, count);
 		if (error)
 			return error;
@@ -352,14 +340,11 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	libbpf_set_print(forward_libbpf_log);
 	if (!datapath || !(datapath->kernel = calloc(1, sizeof(*datapath->kernel))))
 		goto fail;
+	datapath->kernel->lock = -1;
 	snprintf(datapath->kernel->pins, sizeof(datapath->kernel->pins), "%s", pin_directory);
-	error = prepare_directory(pin_directory);
-	if (error) {
-		log_error("%s: cannot hold pins: %s; it must be a folder of a bpffs "
-			  "(mount -t bpf bpf /sys/fs/bpf)",
-			  pin_directory, strerror(-error));
+	datapath->kernel->lock = error = datapath_directory(pin_directory);
+	if (error < 0)
 		goto fail;
-	}
 	cpus = libbpf_num_possible_cpus();
 	error = cpus < 0 ? cpus : 0;
 	if (error)
@@ -379,8 +364,11 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
-	if (datapath->kernel)
+	if (datapath->kernel) {
 		larch_bpf__destroy(datapath->kernel->object);
+		if (datapath->kernel->lock >= 0)
+			close(datapath->kernel->lock);
+	}
 	free(datapath->kernel);
 	free(datapath);
 }
@@ -389,8 +377,8 @@ void datapath_close(struct datapath *datapath)
 static int set_program(const struct datapath *datapath, const struct config_interface *interface,
 		       int old)
 {
-	uint32_t mode = interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE
-							      : XDP_FLAGS_DRV_MODE;
+	uint32_t mode =
+		interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 	int fd = bpf_program__fd(datapath->kernel->object->progs.larch);
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 	int index = (int)if_nametoindex(interface->name);
@@ -456,11 +444,14 @@ void datapath_unpin(struct datapath *datapath)
 	struct bpf_map *map;
 	char path[256];
 
-	bpf_object__for_each_map(map, datapath->kernel->object->obj) {
+	bpf_object__for_each_map(map, datapath->kernel->object->obj)
+	{
 		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
 		unlink(path);
+		/* Where iproute2 pins, for all interfaces: those of another program stay. */
 		snprintf(path, sizeof(path), "/sys/fs/bpf/tc/globals/%s", bpf_map__name(map));
-		unlink(path); /* where iproute2 pins */
+		if (is_pinned(map, path))
+			unlink(path);
 	}
 	snprintf(path, sizeof(path), "%s/larch", datapath->kernel->pins);
 	unlink(path);

@@ -35,7 +35,7 @@ struct datapath {
 /*
  * Adopts the maps of a program that is attached to one of the interfaces, else those pinned in
  * pin_directory, else creates them; loads the program; pins all of it. Attaches nothing.
- * Logs what it found. -EEXIST: maps of another version are there.
+ * Logs what it found. -EEXIST: maps of another version are there. -EBUSY: another process has them.
  */
 int datapath_open(struct datapath **out, const char *pin_directory,
 		  const struct config_interface *interfaces, size_t interface_count,
