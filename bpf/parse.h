@@ -122,7 +122,8 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pack
 	packet->payload = bpf_ntohs(ip->payload_len);
 	if (packet->payload + sizeof(*ip) > left)
 		return LARCH_PASS_MALFORMED;
-	/* ::ffff:0:0/96 is how IPv4 stands in our tables; on the wire it has no place (RFC 4291). */
+	/* ::ffff:0:0/96 is how IPv4 stands in our tables; on the wire it has no place (RFC 4291).
+	 */
 	if (!ip->daddr.in6_u.u6_addr32[0] && !ip->daddr.in6_u.u6_addr32[1] &&
 	    ip->daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff))
 		return LARCH_PASS_MALFORMED;
@@ -187,7 +188,8 @@ static __always_inline int parse_udp(struct cursor *cursor, struct packet *packe
 /* Ports, and what TCP says. */
 static __always_inline int parse_transport(struct cursor *cursor, struct packet *packet)
 {
-	bool tcp = packet->tuple.protocol == IPPROTO_TCP, udp = packet->tuple.protocol == IPPROTO_UDP;
+	bool tcp = packet->tuple.protocol == IPPROTO_TCP,
+	     udp = packet->tuple.protocol == IPPROTO_UDP;
 
 	/* A fragment with more extension headers to come may be TCP or UDP: nobody can tell. */
 	if (packet->fragment && (tcp || udp || is_extension(packet->tuple.protocol)))

@@ -115,15 +115,16 @@ static void set_backends(struct controller *controller, const struct larch_confi
 
 		backend->configured = true;
 		backend->idle_walks = 0;
-		backend->concurrency = from->concurrency ? from->concurrency
-							 : CONTROLLER_CONCURRENCY;
+		backend->concurrency =
+			from->concurrency ? from->concurrency : CONTROLLER_CONCURRENCY;
 		memcpy(backend->name, from->name, sizeof(backend->name));
 		publisher_live(controller->datapath, id, backend->concurrency,
 			       controller->datapath->live[id].service_us, 0);
 	}
 }
 
-/* Every backend, and every one that still has flows, is watched. Tells its state before it returns. */
+/* Every backend, and every one that still has flows, is watched. Tells its state before it returns.
+ */
 static void watch_backends(struct controller *controller)
 {
 	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
@@ -173,8 +174,7 @@ static bool is_current(const struct service *service)
 		return false;
 	plan = &service->current->plan;
 	if (service->current->members != service->members ||
-	    (plan->flags & LARCH_PLAN_LEARNED &&
-	     service->config->learning != CONFIG_LEARNING_ON))
+	    (plan->flags & LARCH_PLAN_LEARNED && service->config->learning != CONFIG_LEARNING_ON))
 		return false;
 	for (size_t i = 0; i < service->members; i++) {
 		if (plan->member[i] != service->member[i].backend || !service->member[i].usable)
@@ -311,9 +311,9 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 
 	if (!error)
 		error = datapath_each_service(controller->datapath, note_known, known);
-	if (!error && (config->service_count > LARCH_MAX_SERVICES ||
-		       !registry_has_room(&controller->registry, config->backends,
-					  config->backend_count)))
+	if (!error &&
+	    (config->service_count > LARCH_MAX_SERVICES ||
+	     !registry_has_room(&controller->registry, config->backends, config->backend_count)))
 		error = -ENOSPC;
 	if (!error)
 		error = choose_ids(controller, config, known, id);

@@ -18,7 +18,7 @@
 #include "rows.h"
 
 #define LEAST_US 1
-#define MOST_US 60000000.0
+#define MOST_US	 60000000.0
 
 /* Ticks for which a cell must be missing from the map before its mark is forgotten. */
 #define FORGET_TICKS 60
@@ -42,7 +42,7 @@ struct mark {
 /* What a cell has grown by. */
 struct growth {
 	uint64_t sum[SUMS];
-	unsigned first, end; /* the stretch of the histogram that is not 0 */
+	unsigned first, end;			 /* the stretch of the histogram that is not 0 */
 	uint32_t latency[LARCH_LATENCY_BUCKETS]; /* set from first to end, if there are responses */
 };
 
@@ -201,8 +201,7 @@ static int reserve_buckets(struct mark *mark, const struct larch_samples *now)
 	if (!bucket)
 		return -ENOMEM;
 	if (mark->length)
-		memcpy(&bucket[mark->first - first], mark->bucket,
-		       mark->length * sizeof(*bucket));
+		memcpy(&bucket[mark->first - first], mark->bucket, mark->length * sizeof(*bucket));
 	free(mark->bucket);
 	mark->bucket = bucket;
 	mark->first = (uint8_t)first;
@@ -344,7 +343,7 @@ static int take(struct cells *cells, const struct larch_cell *key, struct mark *
 static int update_new(struct cells *cells, const struct larch_cell *key,
 		      const struct larch_samples *now, bool fresh)
 {
-	struct mark mark = { 0 };
+	struct mark mark = {0};
 	int err = reserve_mark(cells);
 
 	if (!err)
@@ -363,8 +362,8 @@ static int update_new(struct cells *cells, const struct larch_cell *key,
 	return err;
 }
 
-int cells_update(struct cells *cells, const struct larch_cell *key,
-		 const struct larch_samples *now, bool fresh)
+int cells_update(struct cells *cells, const struct larch_cell *key, const struct larch_samples *now,
+		 bool fresh)
 {
 	struct mark *mark;
 	size_t at;

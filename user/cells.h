@@ -41,8 +41,8 @@ void cells_begin(struct cells *cells);
  * nothing, but it is remembered how far their cells have grown. Both arms teach; the arms are also
  * kept apart for the judge. -ENOMEM: nothing of it was taken, and the next call makes up for it.
  */
-int cells_update(struct cells *cells, const struct larch_cell *key,
-		 const struct larch_samples *now, bool fresh);
+int cells_update(struct cells *cells, const struct larch_cell *key, const struct larch_samples *now,
+		 bool fresh);
 
 /*
  * The rows, valid until the next call that changes cells. Ordered by features. At most 65536, and
@@ -55,10 +55,10 @@ const struct latency *cells_arms(const struct cells *cells);
 
 struct cells_statistics {
 	size_t rows;
-	uint64_t samples;	/* responses new in this tick */
-	uint64_t connects;	/* new in this tick */
-	uint64_t refused;	/* cells refused since the start */
-	unsigned idle_ticks;	/* ticks in a row without any new sample */
+	uint64_t samples;    /* responses new in this tick */
+	uint64_t connects;   /* new in this tick */
+	uint64_t refused;    /* cells refused since the start */
+	unsigned idle_ticks; /* ticks in a row without any new sample */
 };
 
 void cells_statistics(const struct cells *cells, struct cells_statistics *out);

@@ -46,8 +46,7 @@ static int load_config(const struct controller *controller, struct larch_config 
 }
 
 /* The interfaces of the command line, or else of the file. */
-static const struct config_interface *interfaces(const struct controller *controller,
-						 size_t *count)
+static const struct config_interface *interfaces(const struct controller *controller, size_t *count)
 {
 	if (controller->options.interface_count) {
 		*count = controller->options.interface_count;
@@ -133,8 +132,8 @@ static void set_warm_up(struct controller *controller)
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++)
 		published |= controller->datapath->active[i].generation != 0;
 	if (published)
-		controller->warm_ticks = (uint64_t)ceil(learning->half_life_server * 1000 /
-							learning->interval_ms);
+		controller->warm_ticks =
+			(uint64_t)ceil(learning->half_life_server * 1000 / learning->interval_ms);
 }
 
 int controller_open(struct controller **out, const struct controller_options *options)

@@ -20,8 +20,8 @@
 #include "registry.h"
 #include "ring.h"
 
-#define CONTROLLER_CONCURRENCY 4 /* of a backend whose concurrency is not configured */
-#define CONTROLLER_HISTORY 32	 /* generations of a service that are remembered */
+#define CONTROLLER_CONCURRENCY 4  /* of a backend whose concurrency is not configured */
+#define CONTROLLER_HISTORY     32 /* generations of a service that are remembered */
 
 struct controller_options {
 	const char *config_file;
@@ -61,10 +61,10 @@ struct service {
 	struct ring_builder *builder;
 	struct cells *cells;
 	struct judge *judge;
-	struct judge_report report;	/* after the last tick */
+	struct judge_report report;	 /* after the last tick */
 	struct cells_statistics counted; /* of the last tick */
-	struct generation *current;	/* what the kernel steers by; NULL before the first */
-	struct generation *shadow;	/* the last one trained, published or not; NULL: none */
+	struct generation *current;	 /* what the kernel steers by; NULL before the first */
+	struct generation *shadow;	 /* the last one trained, published or not; NULL: none */
 	enum service_state state;
 	const char *reason; /* why the state is not SERVICE_LEARNED; NULL */
 	unsigned age;	    /* ticks since the last publication */
@@ -73,7 +73,15 @@ struct service {
 };
 
 /* What the last tick cost, and the dearest one so far, ns of CPU-independent time. */
-enum stage { STAGE_READ, STAGE_TRAIN, STAGE_SHARES, STAGE_RINGS, STAGE_PUBLISH, STAGE_JUDGE, STAGES };
+enum stage {
+	STAGE_READ,
+	STAGE_TRAIN,
+	STAGE_SHARES,
+	STAGE_RINGS,
+	STAGE_PUBLISH,
+	STAGE_JUDGE,
+	STAGES
+};
 
 extern const char *const stage_names[STAGES];
 
@@ -89,14 +97,15 @@ struct controller {
 	struct registry registry;
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
-	struct flows_count flows; /* of the last walk */
+	struct flows_count flows;	  /* of the last walk */
 	int32_t leak[LARCH_MAX_BACKENDS]; /* live count less counted, at the last walk */
 	uint64_t ticks;
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */
 	bool fresh;	     /* cells first seen now count from zero */
 	uint64_t warm_ticks; /* ticks before learning begins: samples gather after an adoption */
 	time_t started, reloaded;
-	bool reload_failed; /* the last reload was refused; the configuration before it is in force */
+	bool reload_failed; /* the last reload was refused; the configuration before it is in force
+			     */
 	char reload_error[512];
 };
 

@@ -22,8 +22,8 @@ struct generation {
 	double *capacity;	   /* [members], shares of the global ring */
 	struct tree *tree;	   /* the evidence; NULL if read back or not trained */
 	double expected_us;	   /* expected latency by its own costs */
-	double expected_gain;	   /* of these shares over the last ones, relative, by these costs */
-	double moved_share;	   /* largest move of one share of one leaf, 0..1 */
+	double expected_gain; /* of these shares over the last ones, relative, by these costs */
+	double moved_share;   /* largest move of one share of one leaf, 0..1 */
 };
 
 int generation_new(struct generation **out, size_t leaves, size_t members);

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS LARCH_LATENCY_BUCKETS
+#define BUCKETS	  LARCH_LATENCY_BUCKETS
 #define RESAMPLES 320
-#define TAIL (RESAMPLES / 40) /* resamples beyond each end of a 95 % interval */
+#define TAIL	  (RESAMPLES / 40) /* resamples beyond each end of a 95 % interval */
 
 /* Column b of each array is block b; the ring of blocks wraps. */
 struct judge {
@@ -34,7 +34,7 @@ struct judge {
 
 enum statistic { MEAN, P50, P95, P99, STATISTICS };
 
-static const double probability[STATISTICS] = { [P50] = 0.50, [P95] = 0.95, [P99] = 0.99 };
+static const double probability[STATISTICS] = {[P50] = 0.50, [P95] = 0.95, [P99] = 0.99};
 
 /* The blocks that a comparison looks at, and how often each counts. */
 struct window {
@@ -65,7 +65,7 @@ void judge_free(struct judge *judge)
 
 static double weighted_sum(const double times[JUDGE_BLOCKS], const float column[JUDGE_BLOCKS])
 {
-	double sum[4] = { 0 };
+	double sum[4] = {0};
 
 	for (unsigned b = 0; b < JUDGE_BLOCKS; b += 4)
 		for (unsigned k = 0; k < 4; k++)
@@ -154,8 +154,8 @@ static void window_open(const struct judge *judge, unsigned blocks, struct windo
 	window_count(judge, window);
 }
 
-static void window_resample(const struct judge *judge, const struct window *whole,
-			    uint64_t *random, struct window *out)
+static void window_resample(const struct judge *judge, const struct window *whole, uint64_t *random,
+			    struct window *out)
 {
 	memset(out->times, 0, sizeof(out->times));
 	for (unsigned i = 0; i < whole->count; i++) {
@@ -216,8 +216,7 @@ static void estimate(const struct judge *judge, const struct window *window, uns
 }
 
 static void bootstrap(const struct judge *judge, const struct window *whole, unsigned which,
-		      struct judge_quantile out[STATISTICS],
-		      unsigned hint[STATISTICS][JUDGE_ARMS])
+		      struct judge_quantile out[STATISTICS], unsigned hint[STATISTICS][JUDGE_ARMS])
 {
 	double ratio[STATISTICS][RESAMPLES];
 	struct window draw = *whole;
@@ -262,7 +261,7 @@ static bool has_samples(const struct window *window, double samples)
 void judge_compare(const struct judge *judge, unsigned blocks, struct judge_report *out)
 {
 	const unsigned all = (1u << STATISTICS) - 1;
-	struct judge_quantile found[STATISTICS] = { 0 };
+	struct judge_quantile found[STATISTICS] = {0};
 	unsigned hint[STATISTICS][JUDGE_ARMS];
 	struct window window;
 
@@ -294,7 +293,7 @@ static bool surely_worse(const struct judge_quantile *found)
 
 static bool learned_worse(const struct judge *judge)
 {
-	struct judge_quantile found[STATISTICS] = { 0 };
+	struct judge_quantile found[STATISTICS] = {0};
 	unsigned hint[STATISTICS][JUDGE_ARMS];
 	struct window window;
 	unsigned suspect = 0;

@@ -13,8 +13,8 @@
 #include "larch/cell.h"
 #include "latency.h"
 
-#define JUDGE_BLOCKS 60	 /* ticks that are kept */
-#define JUDGE_ARMS 2	 /* enum larch_arm */
+#define JUDGE_BLOCKS 60 /* ticks that are kept */
+#define JUDGE_ARMS   2	/* enum larch_arm */
 
 struct judge;
 
@@ -43,15 +43,15 @@ struct judge_report {
  * `enough` asks for 1000 samples of each arm, so that ten lie beyond each p99, in at least ten
  * blocks. An arm without samples leaves all quantiles 0.
  */
-#define JUDGE_SAMPLES 1000
+#define JUDGE_SAMPLES	   1000
 #define JUDGE_LEAST_BLOCKS 10
 
 /* Over the last `blocks` blocks (at most JUDGE_BLOCKS). Deterministic. */
 void judge_compare(const struct judge *judge, unsigned blocks, struct judge_report *out);
 
 enum judge_verdict {
-	JUDGE_ON,      /* learning may steer */
-	JUDGE_OFF,     /* learned was worse with confidence for 10 ticks: steer by control */
+	JUDGE_ON,  /* learning may steer */
+	JUDGE_OFF, /* learned was worse with confidence for 10 ticks: steer by control */
 };
 
 /*
@@ -60,10 +60,10 @@ enum judge_verdict {
  * arm that does no harm would be switched off several times an hour. Harm below 1 % is none. 200
  * samples of each arm, ten beyond the p95, are needed in JUDGE_LEAST_BLOCKS blocks.
  */
-#define JUDGE_CAUTION 2.0
-#define JUDGE_HARMLESS 0.99 /* ratios down to this do no harm */
+#define JUDGE_CAUTION	      2.0
+#define JUDGE_HARMLESS	      0.99 /* ratios down to this do no harm */
 #define JUDGE_VERDICT_SAMPLES 200
-#define JUDGE_PATIENCE 10 /* ticks in a row that must find learned worse */
+#define JUDGE_PATIENCE	      10 /* ticks in a row that must find learned worse */
 
 /*
  * The verdict after the last judge_add(). Off periods back off: 30, 60, 120 ... 960 ticks. The
@@ -72,7 +72,7 @@ enum judge_verdict {
  * learning returns, evidence starts anew.
  */
 #define JUDGE_OFF_LEAST 30
-#define JUDGE_OFF_MOST 960
+#define JUDGE_OFF_MOST	960
 #define JUDGE_PROBATION 600
 
 enum judge_verdict judge_verdict(const struct judge *judge);

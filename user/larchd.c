@@ -18,10 +18,10 @@
 #include "controller.h"
 #include "log.h"
 
-#define EXIT_REFUSED 1
-#define EXIT_USAGE 2
+#define EXIT_REFUSED   1
+#define EXIT_USAGE     2
 #define DEFAULT_CONFIG "/etc/larch/larch.yaml"
-#define DEFAULT_PINS "/sys/fs/bpf/larch"
+#define DEFAULT_PINS   "/sys/fs/bpf/larch"
 #define DEFAULT_SOCKET "/run/larch/larchd.sock"
 
 struct arguments {
@@ -93,8 +93,10 @@ static int take_option(struct arguments *arguments, int option)
 		return 0;
 	case 'l':
 		if (log_parse_level(optarg, &level) != 0) {
-			fprintf(stderr, "larchd: '%s' is no log level; "
-					"expected error, warning, info or debug\n", optarg);
+			fprintf(stderr,
+				"larchd: '%s' is no log level; "
+				"expected error, warning, info or debug\n",
+				optarg);
 			return -EINVAL;
 		}
 		log_set_level(level);
@@ -162,7 +164,8 @@ static int check_config(const char *file)
 		fprintf(stderr, "%s\n", line);
 	}
 	if (errors.count > CONFIG_MAX_ERRORS)
-		fprintf(stderr, "%s: and %zu errors more\n", file, errors.count - CONFIG_MAX_ERRORS);
+		fprintf(stderr, "%s: and %zu errors more\n", file,
+			errors.count - CONFIG_MAX_ERRORS);
 	if (!errors.count)
 		fprintf(stderr, "%s: %s\n", file, strerror(-error));
 	return EXIT_REFUSED;

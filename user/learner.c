@@ -8,10 +8,11 @@
 #include "learner.h"
 
 #define COST_LEAST_US 1.0
-#define COST_MOST_US 60e6
-#define WORTH_GAIN 0.01
-#define WORTH_SHARE 0.02
-#define WORTH_COST 0.05
+#define COST_MOST_US  60e6
+#define ALMOST_EQUAL  0.02
+#define WORTH_GAIN    0.01
+#define WORTH_SHARE   0.02
+#define WORTH_COST    0.05
 
 static void set_members(const struct learner_input *input, struct larch_plan *plan)
 {
@@ -118,8 +119,8 @@ int learner_keep(const struct learner_input *input, struct generation **out)
 	for (size_t i = 0; i < input->members; i++) {
 		int from = last_member(input, i);
 
-		generation->capacity[i] = from < 0 ? 1.0 / (double)input->members
-						   : last->capacity[from];
+		generation->capacity[i] =
+			from < 0 ? 1.0 / (double)input->members : last->capacity[from];
 	}
 	normalise(input, generation->capacity);
 	learner_rings(input, generation);
@@ -218,9 +219,9 @@ static void carry_shares(const struct learner_input *input, struct generation *g
 
 		for (size_t i = 0; i < input->members; i++) {
 			int member = last_member(input, i);
-			double share = member < 0 ? 1.0 / (double)input->members
-						  : last->share[from * last->members +
-								(size_t)member];
+			double share = member < 0
+					       ? 1.0 / (double)input->members
+					       : last->share[from * last->members + (size_t)member];
 
 			generation->share[to * input->members + i] += flows * share;
 		}
@@ -279,6 +280,7 @@ static int problem_fill(struct problem *problem, const struct learner_input *inp
 		.demand = generation->demand,
 		.concurrency = problem->concurrency,
 		.usable = problem->usable,
+		.even = ALMOST_EQUAL,
 	};
 	return 0;
 }
@@ -327,7 +329,8 @@ void learner_rings(const struct learner_input *input, struct generation *generat
 
 static bool cost_moved(const struct larch_cost *before, const struct larch_cost *after)
 {
-	double was = (double)before->net + before->service, is = (double)after->net + after->service;
+	double was = (double)before->net + before->service,
+	       is = (double)after->net + after->service;
 
 	return fabs(is - was) > WORTH_COST * was;
 }

@@ -17,10 +17,10 @@
 
 /* One backend of the service. */
 struct learner_member {
-	uint16_t backend;    /* id */
-	uint32_t weight;     /* configured */
-	bool usable;	     /* may take new flows */
-	double concurrency;  /* > 0 */
+	uint16_t backend;   /* id */
+	uint32_t weight;    /* configured */
+	bool usable;	    /* may take new flows */
+	double concurrency; /* > 0 */
 };
 
 struct learner_input {

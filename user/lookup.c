@@ -33,7 +33,7 @@ static uint64_t hash_key(const struct larch_cell *key)
 void lookup_free(struct lookup *lookup)
 {
 	free(lookup->slot);
-	*lookup = (struct lookup){ 0 };
+	*lookup = (struct lookup){0};
 }
 
 static size_t slots_for(size_t capacity)
@@ -55,7 +55,7 @@ int lookup_build(struct lookup *lookup, const struct larch_cell *key, size_t ite
 		if (!slot)
 			return -ENOMEM;
 		free(lookup->slot);
-		*lookup = (struct lookup){ slot, slots };
+		*lookup = (struct lookup){slot, slots};
 	} else {
 		memset(lookup->slot, 0, lookup->slots * sizeof(*lookup->slot));
 	}

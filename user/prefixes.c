@@ -24,7 +24,7 @@ void prefixes_free(struct prefixes *prefixes)
 	free(prefixes->key);
 	free(prefixes->arms);
 	lookup_free(&prefixes->lookup);
-	*prefixes = (struct prefixes){ 0 };
+	*prefixes = (struct prefixes){0};
 }
 
 static int grow(struct prefixes *prefixes)
@@ -48,7 +48,7 @@ static int grow(struct prefixes *prefixes)
 
 struct prefix_arms *prefixes_get(struct prefixes *prefixes, uint64_t source)
 {
-	struct larch_cell key = { .source = source };
+	struct larch_cell key = {.source = source};
 	size_t at = lookup_find(&prefixes->lookup, prefixes->key, &key);
 
 	if (at != LOOKUP_NONE)
@@ -59,7 +59,7 @@ struct prefix_arms *prefixes_get(struct prefixes *prefixes, uint64_t source)
 		return NULL;
 	at = prefixes->count++;
 	prefixes->key[at] = key;
-	prefixes->arms[at] = (struct prefix_arms){ 0 };
+	prefixes->arms[at] = (struct prefix_arms){0};
 	lookup_add(&prefixes->lookup, &key, at);
 	return &prefixes->arms[at];
 }
@@ -135,8 +135,8 @@ size_t prefixes_list(const struct prefixes *prefixes, struct cells_prefix *out, 
 	if (!order)
 		return 0;
 	for (size_t i = 0; i < count; i++)
-		order[i] = (struct ordered){ count_samples(&prefixes->arms[i]),
-					     prefixes->key[i].source, i };
+		order[i] = (struct ordered){count_samples(&prefixes->arms[i]),
+					    prefixes->key[i].source, i};
 	qsort(order, count, sizeof(*order), compare_samples);
 	if (limit > count)
 		limit = count;

@@ -10,7 +10,9 @@
 #include "larch/tuple.h"
 #include "publisher.h"
 
-#define OUTER_TTL 64
+#define IN_FLIGHT_MOST 65535
+
+#define OUTER_TTL	    64
 #define OUTER_DONT_FRAGMENT 0x4000
 
 int publisher_settings(struct datapath *datapath)
@@ -203,12 +205,23 @@ int publisher_remove_backend(struct datapath *datapath, uint32_t id)
 	return datapath_put_backend(datapath, id, &none);
 }
 
+/* Little's law: of the requests in flight, net / (net + service) are on their way. */
+static uint32_t in_flight_when_busy(uint32_t concurrency, uint32_t service_us, uint32_t net_us)
+{
+	uint64_t all = concurrency;
+
+	if (service_us)
+		all += (uint64_t)concurrency * net_us / service_us;
+	return all < IN_FLIGHT_MOST ? (uint32_t)all : IN_FLIGHT_MOST;
+}
+
 void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
-		    uint32_t service_us)
+		    uint32_t service_us, uint32_t net_us)
 {
 	struct larch_live *live = &datapath->live[id];
 
-	__atomic_store_n(&live->concurrency, concurrency, __ATOMIC_RELAXED);
+	__atomic_store_n(&live->concurrency, in_flight_when_busy(concurrency, service_us, net_us),
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&live->share, (1u << 16) / concurrency, __ATOMIC_RELAXED);
 	__atomic_store_n(&live->service_us, service_us, __ATOMIC_RELAXED);
 }

@@ -38,9 +38,12 @@ int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_a
 /* The entry is not in use any more. */
 int publisher_remove_backend(struct datapath *datapath, uint32_t id);
 
-/* What the fast loop needs to know of a backend. concurrency >= 1. */
+/*
+ * What the fast loop needs to know of a backend: requests that it serves at once (>= 1), and means
+ * of its service and connect times; 0: not known yet.
+ */
 void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
-		    uint32_t service_us);
+		    uint32_t service_us, uint32_t net_us);
 
 /* Corrects the count of requests in flight by a difference. */
 void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference);

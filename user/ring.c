@@ -22,7 +22,7 @@
 
 /* Weights are taken to lie in here, so that no key overflows or vanishes. */
 #define WEIGHT_LEAST 1e-200
-#define WEIGHT_MOST 1e200
+#define WEIGHT_MOST  1e200
 
 /* Members by rank, the order of their identities: so ties do not depend on the order of members. */
 struct ring_builder {
@@ -60,8 +60,8 @@ static uint64_t multiply_high(uint64_t a, uint64_t b)
 /* 2^63 by the odd numbers: the series of atanh. 9^-18 is beyond the last bit of a double. */
 #define ODD(k) ((1ull << 63) / (2 * (k) + 1))
 static const uint64_t odd_inverse[] = {
-	ODD(0),	 ODD(1),  ODD(2),  ODD(3),  ODD(4),  ODD(5),  ODD(6),  ODD(7),	ODD(8),
-	ODD(9),	 ODD(10), ODD(11), ODD(12), ODD(13), ODD(14), ODD(15), ODD(16), ODD(17),
+	ODD(0), ODD(1),	 ODD(2),  ODD(3),  ODD(4),  ODD(5),  ODD(6),  ODD(7),  ODD(8),
+	ODD(9), ODD(10), ODD(11), ODD(12), ODD(13), ODD(14), ODD(15), ODD(16), ODD(17),
 };
 #define TERMS (sizeof(odd_inverse) / sizeof(odd_inverse[0]))
 
@@ -109,7 +109,7 @@ int ring_builder_new(struct ring_builder **out, const uint64_t *identity, size_t
 	if (members > LARCH_MAX_MEMBERS)
 		return -EINVAL;
 	for (size_t i = 0; i < members; i++)
-		order[i] = (struct ranked){ identity[i], i };
+		order[i] = (struct ranked){identity[i], i};
 	qsort(order, members, sizeof(order[0]), compare_ranked);
 	for (size_t rank = 1; rank < members; rank++)
 		if (order[rank].identity == order[rank - 1].identity)
@@ -149,7 +149,7 @@ static void bid(const double *restrict draw, double inverse, uint64_t rank, doub
 		double *restrict second)
 {
 	for (size_t slot = 0; slot < BLOCK_SLOTS; slot++) {
-		union key key = { .value = draw[slot] * inverse };
+		union key key = {.value = draw[slot] * inverse};
 		double worse;
 
 		key.bits = (key.bits & ~RANK_MASK) | rank;
@@ -162,7 +162,7 @@ static void bid(const double *restrict draw, double inverse, uint64_t rank, doub
 /* Whose key it is. The lowest bits of DBL_MAX, the key of nobody, are no rank. */
 static uint8_t key_member(const struct ring_builder *builder, double value)
 {
-	union key key = { .value = value };
+	union key key = {.value = value};
 
 	return builder->member[key.bits & RANK_MASK];
 }

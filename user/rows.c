@@ -43,7 +43,7 @@ void rows_free(struct rows *rows)
 	free(rows->features);
 	free(rows->tally);
 	lookup_free(&rows->lookup);
-	*rows = (struct rows){ 0 };
+	*rows = (struct rows){0};
 }
 
 static int grow(struct rows *rows)
@@ -77,14 +77,15 @@ static int add_row(struct rows *rows, const struct larch_cell *key)
 	if (row == rows->capacity && grow(rows))
 		return -ENOMEM;
 	rows->key[row] = *key;
-	rows->features[row] = (struct larch_features){ .value = {
-		[LARCH_FEATURE_SOURCE] = key->source,
-		[LARCH_FEATURE_PORT] = key->port,
-		[LARCH_FEATURE_PROTOCOL] = key->protocol,
-		[LARCH_FEATURE_HOPS] = key->hops,
-		[LARCH_FEATURE_SIZE] = key->size,
-		[LARCH_FEATURE_INGRESS] = key->ingress,
-	} };
+	rows->features[row] =
+		(struct larch_features){.value = {
+						[LARCH_FEATURE_SOURCE] = key->source,
+						[LARCH_FEATURE_PORT] = key->port,
+						[LARCH_FEATURE_PROTOCOL] = key->protocol,
+						[LARCH_FEATURE_HOPS] = key->hops,
+						[LARCH_FEATURE_SIZE] = key->size,
+						[LARCH_FEATURE_INGRESS] = key->ingress,
+					}};
 	memset(row_tally(rows, row), 0, rows->members * sizeof(*rows->tally));
 	lookup_add(&rows->lookup, key, row);
 	rows->count++;
@@ -102,7 +103,7 @@ static bool has_room(const struct rows *rows, const struct larch_cell *key, bool
 
 struct tally *rows_get(struct rows *rows, const struct larch_cell *cell)
 {
-	static const struct larch_cell last = { 0 };
+	static const struct larch_cell last = {0};
 	struct larch_cell key = {
 		.source = cell->source,
 		.ingress = cell->ingress,
@@ -196,7 +197,7 @@ static void fold(struct rows *rows, size_t keep)
 	bool *gone = calloc(2 * count, sizeof(*gone)); /* folding a row adds at most one */
 
 	for (size_t row = 0; order && row < count; row++)
-		order[row] = (struct ordered){ row_use(rows, row), row };
+		order[row] = (struct ordered){row_use(rows, row), row};
 	if (order && gone) {
 		qsort(order, count, sizeof(*order), compare_use);
 		for (size_t i = 0; i < folded; i++) {

@@ -12,18 +12,18 @@
 #include "lookup.h"
 #include "table.h"
 
-#define ROWS_MOST 65536
+#define ROWS_MOST	  65536
 #define ROWS_TALLIES_MOST (1u << 20) /* rows times members: 32 MB */
-#define ROWS_FORGOTTEN 0.01	     /* connects and responses below which a row is dropped */
+#define ROWS_FORGOTTEN	  0.01	     /* connects and responses below which a row is dropped */
 
 struct rows {
 	size_t count;
 	size_t capacity;
 	size_t members;
 	bool sorted;
-	struct larch_cell *key; /* [count]: backend, arm and service are 0 */
+	struct larch_cell *key;		 /* [count]: backend, arm and service are 0 */
 	struct larch_features *features; /* [count] */
-	struct tally *tally;	/* [count][members] */
+	struct tally *tally;		 /* [count][members] */
 	struct lookup lookup;
 };
 

@@ -13,8 +13,13 @@
 #include "log.h"
 #include "publisher.h"
 
-#define STALE_TICKS 3
+#define STALE_TICKS   3
 #define REFRESH_TICKS 10 /* costs are published at least this often while samples come */
+/*
+ * Steering by classes leaves few samples where they should not go: what it took to tell classes
+ * apart must not be asked for again each tick, or the tree comes and goes.
+ */
+#define NOISE_KEPT	    0.05
 #define JUDGE_REPORT_BLOCKS JUDGE_BLOCKS
 
 void service_close(struct service *service)
@@ -64,20 +69,24 @@ void service_input(const struct controller *controller, const struct service *se
 	*input = (struct learner_input){
 		.member = service->member,
 		.members = service->members,
-		.tree = {
-			.max_leaves = learning->max_leaves,
-			.max_depth = learning->max_depth,
-			.min_flows = learning->min_flows,
-			.min_effect = 0.02,
-			.prior = 4,
-			.noise = 1,
-		},
-		.shares = {
-			.steps = 150,
-			.rate = 0.3,
-			.floor = learning->floor,
-			.limit = learning->step,
-		},
+		.tree =
+			{
+				.max_leaves = learning->max_leaves,
+				.max_depth = learning->max_depth,
+				.min_flows = learning->min_flows,
+				.min_effect = 0.02,
+				.prior = 4,
+				.noise = service->current && service->current->leaves > 1
+						 ? NOISE_KEPT
+						 : 1,
+			},
+		.shares =
+			{
+				.steps = 150,
+				.rate = 0.3,
+				.floor = learning->floor,
+				.limit = learning->step,
+			},
 		.demand_factor = demand_factor(learning),
 		.learned = service->config->learning == CONFIG_LEARNING_ON &&
 			   judge_verdict(service->judge) == JUDGE_ON,
@@ -100,8 +109,8 @@ static void record(struct service *service, const struct generation *last, const
 		.moved_share = now->moved_share,
 	};
 	if (last)
-		event->moved_slots = ring_moved(&last->ring[LARCH_RING_GLOBAL],
-						&now->ring[LARCH_RING_GLOBAL]);
+		event->moved_slots =
+			ring_moved(&last->ring[LARCH_RING_GLOBAL], &now->ring[LARCH_RING_GLOBAL]);
 	snprintf(event->why, sizeof(event->why), "%s", why);
 	service->published++;
 	log_debug("%s: generation %u, digest %016llx, %zu leaves: %s", service->config->name,
@@ -114,11 +123,13 @@ static void publish_live(struct controller *controller, const struct service *se
 	const struct generation *current = service->current;
 
 	for (size_t i = 0; i < service->members; i++) {
-		double service_us = current->tree ? current->tree->cost[i].service
-						  : current->costs[0].member[i].service;
+		const struct larch_cost *leaf = &current->costs[0].member[i];
+		const struct cost *root = current->tree ? &current->tree->cost[i] : NULL;
 
 		publisher_live(controller->datapath, service->member[i].backend,
-			       (uint32_t)service->member[i].concurrency, (uint32_t)service_us);
+			       (uint32_t)service->member[i].concurrency,
+			       root ? (uint32_t)root->service : leaf->service,
+			       root ? (uint32_t)root->net : leaf->net);
 	}
 }
 
@@ -160,10 +171,14 @@ void service_republish(struct controller *controller, struct service *service, c
 	if (service->current && !any_usable(service)) {
 		log_warning("%s: no backend can be reached; the last generation stays",
 			    service->config->name);
+		service->members_changed = false;
 		return;
 	}
 	service_input(controller, service, &input);
-	error = input.last ? learner_keep(&input, &next) : learner_begin(&input, &next);
+	if (input.last && service->config->learning != CONFIG_LEARNING_OFF)
+		error = learner_keep(&input, &next);
+	else
+		error = learner_begin(&input, &next);
 	if (!error && service_publish(controller, service, next, why) != 0)
 		generation_free(next);
 	if (error)
@@ -240,7 +255,8 @@ static void steer_by(struct controller *controller, struct service *service,
 	keep_shadow(service, next);
 	if (!is_due(service, next))
 		return;
-	snprintf(why, sizeof(why), "%zu leaves, expected gain %.1f %%, largest move of a share %.1f points",
+	snprintf(why, sizeof(why),
+		 "%zu leaves, expected gain %.1f %%, largest move of a share %.1f points",
 		 next->leaves, 100 * next->expected_gain, 100 * next->moved_share);
 	service_publish(controller, service, next, why);
 	controller_clock(controller, STAGE_PUBLISH, clock);
@@ -263,6 +279,7 @@ void service_tick(struct controller *controller, struct service *service)
 	struct generation *next = NULL;
 
 	service->age++;
+	service->members_changed |= service_refresh_members(controller, service);
 	cells_statistics(service->cells, &service->counted);
 	if (service->config->learning == CONFIG_LEARNING_OFF) {
 		set_state(service, SERVICE_OFF, "learning is off");

@@ -22,14 +22,16 @@
 #define SLOWER	      0.5  /* factors of the rate */
 #define FASTER	      1.1
 #define MOST_RATE     10.0 /* times the first */
+#define MOST_EVEN     0.1
 #define DISTRIBUTION  1e-6 /* tolerance of a row's sum */
 
 struct descent {
 	const struct shares_problem *problem;
-	double scale; /* of demand, <= 1 */
-	double floor;
-	double *base;	/* [leaves][members]: cost without waiting */
-	double *target; /* [leaves][members]: what comes out */
+	double scale;	    /* of demand, <= 1 */
+	double floor, rest; /* of each member, and what all floors leave */
+	double *near;	    /* [leaves]: the least cost without waiting, times even */
+	double *base;	    /* [leaves][members]: cost without waiting */
+	double *target;	    /* [leaves][members]: what comes out */
 	double *part;	/* [leaves][members]: shares without their floors, each leaf sums to 1 */
 	double *best;	/* [leaves][members]: the best parts so far */
 	double *work;	/* [members]: U_j */
@@ -181,6 +183,8 @@ static bool problem_valid(const struct shares_problem *problem)
 {
 	bool usable = false;
 
+	if (!(problem->even >= 0 && problem->even <= MOST_EVEN))
+		return false;
 	for (size_t j = 0; j < problem->members; j++) {
 		usable = usable || problem->usable[j];
 		if (!finite_positive(problem->concurrency[j]))
@@ -268,20 +272,33 @@ static double demand_scale(const struct shares_problem *problem)
 static void add_floors(const struct descent *descent, const double *part, double *share)
 {
 	const struct shares_problem *problem = descent->problem;
-	size_t usable = 0;
 
-	for (size_t j = 0; j < problem->members; j++)
-		usable += problem->usable[j];
 	for (size_t l = 0; l < problem->leaves; l++)
 		for (size_t j = 0; j < problem->members; j++) {
 			size_t at = l * problem->members + j;
-			double rest = 1 - (double)usable * descent->floor;
 
-			share[at] = problem->usable[j] ? descent->floor + rest * part[at] : 0;
+			share[at] =
+				problem->usable[j] ? descent->floor + descent->rest * part[at] : 0;
 		}
 }
 
-/* Latency of all requests at descent->part, us per second; fills stress for the next step. */
+/* The leaf's negative entropy, in the price's unit. */
+static double unevenness(const struct descent *descent, size_t leaf)
+{
+	size_t members = descent->problem->members;
+	const double *part = &descent->part[leaf * members];
+	double sum = 0;
+
+	for (size_t j = 0; descent->near[leaf] > 0 && j < members; j++)
+		if (part[j] > 0)
+			sum += part[j] * numeric_log(part[j]);
+	return descent->near[leaf] * sum;
+}
+
+/*
+ * What is to become least at descent->part: latency of all requests and unevenness, us per second.
+ * Fills stress for the next step.
+ */
 static double evaluate(struct descent *descent)
 {
 	const struct shares_problem *problem = descent->problem;
@@ -295,9 +312,21 @@ static double evaluate(struct descent *descent)
 
 		for (size_t j = 0; j < members; j++)
 			leaf += descent->target[l * members + j] * descent->base[l * members + j];
+		leaf += descent->rest * unevenness(descent, l);
 		sum += descent->scale * problem->demand[l] * leaf;
 	}
 	return sum + fill_stress(problem, descent->work, descent->scale, descent->stress);
+}
+
+/* What one more request of the leaf costs at member j, and what it takes from evenness. */
+static double price(const struct descent *descent, size_t leaf, size_t j)
+{
+	size_t at = leaf * descent->problem->members + j;
+	double out = descent->base[at] + descent->problem->cost[at].service * descent->stress[j];
+
+	if (descent->near[leaf] > 0 && descent->part[at] > 0)
+		out += descent->near[leaf] * numeric_log(descent->part[at]);
+	return out;
 }
 
 /* Price relative to the leaf's mean, times rate: shares move by the exponential of its negative. */
@@ -308,18 +337,14 @@ static void step_leaf(struct descent *descent, size_t leaf, double rate)
 	double mean = 0, sum = 0;
 
 	for (size_t j = 0; j < problem->members; j++)
-		mean += descent->part[first + j] *
-			(descent->base[first + j] +
-			 problem->cost[first + j].service * descent->stress[j]);
+		mean += descent->part[first + j] * price(descent, leaf, j);
 	for (size_t j = 0; j < problem->members; j++) {
 		double *part = &descent->part[first + j];
-		double price = descent->base[first + j] +
-			       problem->cost[first + j].service * descent->stress[j];
 
 		if (!problem->usable[j])
 			continue;
 		if (mean > 0)
-			*part *= numeric_exp(rate * (1 - price / mean));
+			*part *= numeric_exp(rate * (1 - price(descent, leaf, j) / mean));
 		if (!(*part > LEAST_PART))
 			*part = LEAST_PART;
 		sum += *part;
@@ -372,6 +397,17 @@ static void move_row(const double *before, const double *target, size_t members,
 		out[j] /= sum;
 }
 
+static double least_cost(const struct descent *descent, size_t leaf)
+{
+	const struct shares_problem *problem = descent->problem;
+	double least = INFINITY;
+
+	for (size_t j = 0; j < problem->members; j++)
+		if (problem->usable[j])
+			least = fmin(least, descent->base[leaf * problem->members + j]);
+	return least;
+}
+
 static void prepare(struct descent *descent, const struct shares_options *options)
 {
 	const struct shares_problem *problem = descent->problem;
@@ -381,8 +417,11 @@ static void prepare(struct descent *descent, const struct shares_options *option
 		usable += problem->usable[j];
 	descent->scale = demand_scale(problem);
 	descent->floor = fmin(options->floor, FLOORS / (double)usable);
+	descent->rest = 1 - (double)usable * descent->floor;
 	for (size_t i = 0; i < problem->leaves * problem->members; i++)
 		descent->base[i] = problem->cost[i].net + problem->cost[i].service;
+	for (size_t l = 0; l < problem->leaves; l++)
+		descent->near[l] = descent->problem->even * least_cost(descent, l);
 }
 
 int shares_solve(const struct shares_problem *problem, const struct shares_options *options,
@@ -394,7 +433,7 @@ int shares_solve(const struct shares_problem *problem, const struct shares_optio
 
 	if (!problem_valid(problem) || !options_valid(options))
 		return -EINVAL;
-	memory = calloc(5 * cells + 2 * members, sizeof(*memory));
+	memory = calloc(5 * cells + 2 * members + problem->leaves, sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
 	before = memory;
@@ -404,6 +443,7 @@ int shares_solve(const struct shares_problem *problem, const struct shares_optio
 	descent.best = descent.part + cells;
 	descent.work = descent.best + cells;
 	descent.stress = descent.work + members;
+	descent.near = descent.stress + members;
 	prepare(&descent, options);
 	start(&descent, share, before);
 	descend(&descent, options);

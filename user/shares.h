@@ -19,6 +19,9 @@
  *   a quarter of a leaf's flows: with more than 125 usable members it is below 0.002;
  * - descent starts a tenth of the way to the shares of capacity, so that members at 0 can come back
  *   and twins become alike in a few ticks;
+ * - a little entropy is worth something: members that cost a leaf almost the same share its flows,
+ *   as exp(-price / (even * least cost)), instead of one taking all until noise tips the scale. The
+ *   second candidates of such a leaf are good ones, too. It costs at most even * ln(members);
  * - demand beyond 95 % of capacity is planned as if it were 95 %, which spreads it nearly like
  *   capacity.
  */
@@ -43,6 +46,7 @@ struct shares_problem {
 	const double *demand;	   /* [leaves]: requests per second */
 	const double *concurrency; /* [members]: requests served at once, > 0 */
 	const bool *usable;	   /* [members]: may take new flows */
+	double even; /* 0.02: costs that differ by this part are almost the same; 0 to 0.1 */
 };
 
 /*

@@ -8,10 +8,10 @@
 #include "log.h"
 #include "publisher.h"
 
-#define WALK_MS 5000	    /* between walks over the flow table */
-#define CELLS_HIGH (LARCH_MAX_CELLS / 4 * 3)
+#define WALK_MS		 5000 /* between walks over the flow table */
+#define CELLS_HIGH	 (LARCH_MAX_CELLS / 4 * 3)
 #define CELLS_IDLE_TICKS 60 /* cells idle for longer give way when the map fills up */
-#define FREE_WALKS 3	    /* walks without a flow after which a backend's id is free */
+#define FREE_WALKS	 3  /* walks without a flow after which a backend's id is free */
 
 const char *const stage_names[STAGES] = {"read", "train", "shares", "rings", "publish", "judge"};
 
@@ -122,8 +122,8 @@ static void walk_flows(struct controller *controller)
 	int32_t live[LARCH_MAX_BACKENDS];
 
 	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
-		live[i] = __atomic_load_n(&controller->datapath->live[i].in_flight,
-					  __ATOMIC_RELAXED);
+		live[i] =
+			__atomic_load_n(&controller->datapath->live[i].in_flight, __ATOMIC_RELAXED);
 	flows_walk(controller->datapath->flows, controller->datapath->buckets, controller_now_ns(),
 		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, &controller->flows);
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {

@@ -49,7 +49,7 @@ double tree_split_flows(const struct tally *tally, size_t members);
 /*
  * What the rows say about the noise of their own samples: from the differences between rows that
  * follow each other, since neighbours mostly belong to the same class (the successive differences
- * of von Neumann 1941). Without enough neighbours: that of exponential times, 1. order[rows] is
+ * of von Neumann 1941). Without enough neighbours: a guess, see there. order[rows] is
  * scratch memory.
  */
 void tree_noise_estimate(const struct tree_rows *rows, uint32_t *order, struct tree_noise *out);

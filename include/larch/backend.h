@@ -40,8 +40,9 @@ struct larch_live {
 	__u64 updated;	 /* when, ns of the monotonic clock */
 	__u64 answered;	 /* last answer, or the first request after being idle; ns */
 	/* written by the daemon */
-	__u32 concurrency; /* requests that it serves at once, at least 1 */
-	__u32 share;	   /* 2^16 / concurrency */
+	__u32 concurrency; /* requests in flight that keep it just busy: served at once, and on
+			      their way; at least 1 */
+	__u32 share;	   /* 2^16 / those served at once */
 	__u32 service_us;  /* mean service time over all classes */
 	__u32 padding[7];
 } __attribute__((aligned(64)));

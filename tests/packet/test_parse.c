@@ -198,8 +198,8 @@ Test(parse, ipv6_fragments_to_a_service_are_dropped)
 Test(parse, a_later_ipv6_fragment_is_dropped_whatever_it_holds)
 {
 	for (unsigned value = 0; value < 256; value++) {
-		struct frame frame = FRAME(FRAGMENT_OF(.fragment_offset = 1, .payload = 64,
-						       .protocol = NEXT_UDP));
+		struct frame frame = FRAME(
+			FRAGMENT_OF(.fragment_offset = 1, .payload = 64, .protocol = NEXT_UDP));
 
 		for (size_t i = frame.transport; i < frame.size; i++)
 			frame.byte[i] = (uint8_t)value;

@@ -6,14 +6,14 @@
 
 #include "cells.h"
 
-#define CELLS_SERVER 10
+#define CELLS_SERVER  10
 #define CELLS_CONNECT 2
 
-static const uint16_t cells_backends[] = { 5, 900, 7 };
+static const uint16_t cells_backends[] = {5, 900, 7};
 
 static inline struct cells *cells_test_new(void)
 {
-	struct cells_options options = { CELLS_SERVER, CELLS_CONNECT };
+	struct cells_options options = {CELLS_SERVER, CELLS_CONNECT};
 	struct cells *cells;
 
 	cr_assert_eq(cells_new(&cells, &options), 0);

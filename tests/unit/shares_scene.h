@@ -31,8 +31,8 @@ static const struct shares_options usual_options = {150, 0.3, 0.002, 0.2};
 static inline void set_scene(size_t leaves, size_t members)
 {
 	memset(&scene, 0, sizeof(scene));
-	scene.problem = (struct shares_problem){leaves,	      members,		 scene.cost,
-						scene.demand, scene.concurrency, scene.usable};
+	scene.problem = (struct shares_problem){
+		leaves, members, scene.cost, scene.demand, scene.concurrency, scene.usable, 0};
 	for (size_t l = 0; l < leaves; l++)
 		scene.demand[l] = 100;
 	for (size_t j = 0; j < members; j++) {

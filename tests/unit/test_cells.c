@@ -134,9 +134,9 @@ Test(cells, both_arms_teach_and_are_kept_apart_for_the_judge)
 
 Test(cells, histograms_grow_into_buckets_on_both_sides)
 {
-	static const uint32_t us[] = { 1000, 60, 900000, 3, 59000000 };
+	static const uint32_t us[] = {1000, 60, 900000, 3, 59000000};
 	struct cells *cells = cells_test_new();
-	struct larch_samples now = { 0 };
+	struct larch_samples now = {0};
 
 	for (size_t i = 0; i < sizeof(us) / sizeof(us[0]); i++) {
 		struct larch_samples more = cells_flows(2, us[i]);
@@ -240,8 +240,8 @@ Test(cells, values_beyond_belief_are_refused)
 Test(cells, values_at_the_limits_are_taken)
 {
 	struct cells *cells = cells_test_new();
-	struct larch_samples least = { 5, 5, 5, 5, 5, 0, { [1] = 5 } };
-	struct larch_samples most = { 1, 60000000, 1, 60000000, 60000000, 60000000, { [190] = 1 } };
+	struct larch_samples least = {5, 5, 5, 5, 5, 0, {[1] = 5}};
+	struct larch_samples most = {1, 60000000, 1, 60000000, 60000000, 60000000, {[190] = 1}};
 
 	cr_expect_eq(cells_feed(cells, cells_key(1, 5, 0), least), 0);
 	cr_expect_eq(cells_feed(cells, cells_key(2, 5, 0), most), 0);
@@ -307,7 +307,7 @@ Test(cells, backends_that_are_no_members_teach_nothing)
 
 Test(cells, a_backend_that_becomes_a_member_counts_from_then_on)
 {
-	static const uint16_t more[] = { 5, 900, 7, 6 };
+	static const uint16_t more[] = {5, 900, 7, 6};
 	struct cells *cells = cells_test_new();
 
 	cells_feed(cells, cells_key(1, 6, 0), cells_flows(10, 100));
@@ -320,7 +320,7 @@ Test(cells, a_backend_that_becomes_a_member_counts_from_then_on)
 
 Test(cells, members_that_stay_keep_their_memory)
 {
-	static const uint16_t other[] = { 11, 7, 5 };
+	static const uint16_t other[] = {11, 7, 5};
 	struct cells *cells = cells_test_new();
 	struct table table;
 
@@ -354,7 +354,7 @@ Test(cells, all_members_may_leave_and_come_back)
 
 Test(cells, impossible_members_are_refused_and_change_nothing)
 {
-	static const uint16_t twice[] = { 5, 900, 5 }, beyond[] = { 5, LARCH_MAX_BACKENDS };
+	static const uint16_t twice[] = {5, 900, 5}, beyond[] = {5, LARCH_MAX_BACKENDS};
 	static const uint16_t many[LARCH_MAX_MEMBERS + 1];
 	struct cells *cells = cells_test_new();
 
@@ -369,10 +369,10 @@ Test(cells, impossible_members_are_refused_and_change_nothing)
 
 Test(cells, half_lives_must_be_positive)
 {
-	static const double bad[] = { 0, -1, NAN };
+	static const double bad[] = {0, -1, NAN};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct cells_options options = { bad[i], 1 };
+		struct cells_options options = {bad[i], 1};
 		struct cells *cells;
 
 		cr_expect_eq(cells_new(&cells, &options), -EINVAL);
@@ -398,7 +398,7 @@ Test(cells, idle_ticks_count_since_the_last_new_sample)
 Test(cells, statistics_count_what_this_tick_brought)
 {
 	struct cells *cells = cells_test_new();
-	struct larch_samples connects = { .connects = 4, .connect_us = 400 };
+	struct larch_samples connects = {.connects = 4, .connect_us = 400};
 
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(2, 1000));
 	cells_feed(cells, cells_key(2, 5, 0), connects);

@@ -42,8 +42,9 @@ Test(cells_table, rows_are_ordered_and_keep_their_tallies)
 
 		cr_assert_eq(table.features[row].value[LARCH_FEATURE_SLOTS - 1], 0);
 		if (row)
-			cr_assert_lt(cells_compare_rows(&table.features[row - 1],
-							&table.features[row]), 0);
+			cr_assert_lt(
+				cells_compare_rows(&table.features[row - 1], &table.features[row]),
+				0);
 		for (size_t i = 0; i < 3; i++)
 			cr_assert_eq(table.tally[row * 3 + i].responses,
 				     source % 3 == i ? (double)source : 0);

@@ -48,8 +48,8 @@ static struct judge_world judge_world(uint64_t seed, double learned, unsigned co
 /* One second of both arms. */
 static void judge_second(struct judge_world *world, struct latency arm[JUDGE_ARMS])
 {
-	static const unsigned flows[JUDGE_ARMS] = { [LARCH_ARM_LEARNED] = 15,
-						    [LARCH_ARM_CONTROL] = 1 };
+	static const unsigned flows[JUDGE_ARMS] = {
+		[LARCH_ARM_LEARNED] = 15, [LARCH_ARM_CONTROL] = 1};
 
 	memset(arm, 0, JUDGE_ARMS * sizeof(*arm));
 	world->shared = 0.5 * world->shared + 0.25 * judge_normal(world);
@@ -83,7 +83,7 @@ static unsigned judge_until_off(struct judge *judge, struct judge_world *world, 
 /* How long the off period lasts that has just begun. */
 static unsigned judge_off_period(struct judge *judge)
 {
-	struct latency arm[JUDGE_ARMS] = { 0 };
+	struct latency arm[JUDGE_ARMS] = {0};
 	unsigned ticks = 0;
 
 	for (; judge_verdict(judge) == JUDGE_OFF && ticks < 5000; ticks++) {
@@ -117,7 +117,7 @@ Test(judge, no_effect_seldom_raises_an_alarm, .timeout = 60)
 
 Test(judge, intervals_hold_the_truth_nineteen_times_in_twenty, .timeout = 60)
 {
-	unsigned held[4] = { 0 };
+	unsigned held[4] = {0};
 	const unsigned runs = 300;
 
 	for (uint64_t run = 1; run <= runs; run++) {
@@ -175,7 +175,7 @@ Test(judge, quantiles_are_those_of_the_added_histograms)
 {
 	struct judge_world world = judge_world(2, 1, 30);
 	struct judge *judge = judge_test_new();
-	struct latency arm[JUDGE_ARMS], all[JUDGE_ARMS] = { 0 };
+	struct latency arm[JUDGE_ARMS], all[JUDGE_ARMS] = {0};
 	struct judge_report report;
 
 	for (unsigned tick = 0; tick < 25; tick++) {
@@ -253,7 +253,7 @@ Test(judge, interval_narrows_with_more_seconds)
 
 Test(judge, empty_arms_are_not_enough)
 {
-	struct latency arm[JUDGE_ARMS] = { 0 };
+	struct latency arm[JUDGE_ARMS] = {0};
 	struct judge *judge = judge_test_new();
 	struct judge_report report;
 
@@ -271,7 +271,7 @@ Test(judge, empty_arms_are_not_enough)
 
 Test(judge, one_empty_arm_is_not_enough)
 {
-	struct latency arm[JUDGE_ARMS] = { 0 };
+	struct latency arm[JUDGE_ARMS] = {0};
 	struct judge *judge = judge_test_new();
 	struct judge_report report;
 
@@ -302,7 +302,7 @@ Test(judge, many_samples_in_few_blocks_are_not_enough)
 
 Test(judge, ticks_without_samples_do_no_harm_to_the_interval)
 {
-	struct latency none[JUDGE_ARMS] = { 0 }, arm[JUDGE_ARMS];
+	struct latency none[JUDGE_ARMS] = {0}, arm[JUDGE_ARMS];
 	struct judge_world world = judge_world(1, 0.5, 40);
 	struct judge *steady = judge_test_new(), *pausing = judge_test_new();
 	struct judge_report report, expected;
@@ -356,7 +356,7 @@ Test(judge, harm_after_a_good_stretch_is_found)
 
 Test(judge, harm_too_small_to_matter_is_left_alone)
 {
-	struct latency arm[JUDGE_ARMS] = { 0 };
+	struct latency arm[JUDGE_ARMS] = {0};
 	struct judge *judge = judge_test_new();
 
 	arm[LARCH_ARM_LEARNED].bucket[80] = 900;
@@ -405,7 +405,7 @@ Test(judge, the_evidence_stays_to_be_seen_while_off)
 
 Test(judge, off_periods_double_up_to_the_longest)
 {
-	static const unsigned expected[] = { 30, 60, 120, 240, 480, 960, 960 };
+	static const unsigned expected[] = {30, 60, 120, 240, 480, 960, 960};
 	struct judge_world bad = judge_world(1, 2, 30);
 	struct judge *judge = judge_test_new();
 

@@ -39,7 +39,7 @@ static uint32_t latency_draw(uint64_t *state)
 
 static void latency_fill(struct latency *out, uint32_t *samples, uint64_t seed)
 {
-	*out = (struct latency){ 0 };
+	*out = (struct latency){0};
 	for (size_t i = 0; i < LATENCY_SAMPLES; i++) {
 		samples[i] = latency_draw(&seed);
 		out->bucket[larch_latency_bucket(samples[i])]++;
@@ -49,7 +49,7 @@ static void latency_fill(struct latency *out, uint32_t *samples, uint64_t seed)
 
 Test(latency, quantiles_are_exact_to_the_width_of_a_bucket)
 {
-	static const double quantiles[] = { 0.001, 0.01, 0.1, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999 };
+	static const double quantiles[] = {0.001, 0.01, 0.1, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999};
 	static uint32_t samples[LATENCY_SAMPLES];
 	struct latency latency;
 
@@ -80,7 +80,7 @@ Test(latency, mean_is_exact_to_half_a_bucket)
 Test(latency, small_values_are_exact)
 {
 	for (uint32_t us = 0; us < 16; us++) {
-		struct latency latency = { 0 };
+		struct latency latency = {0};
 
 		latency.bucket[larch_latency_bucket(us)] = 10;
 		cr_expect_eq(latency_quantile(&latency, 0.3), us);
@@ -90,7 +90,7 @@ Test(latency, small_values_are_exact)
 
 Test(latency, ends_are_the_ends_of_the_outermost_buckets)
 {
-	struct latency latency = { 0 };
+	struct latency latency = {0};
 
 	latency.bucket[larch_latency_bucket(100)] = 3;
 	latency.bucket[larch_latency_bucket(1000)] = 1;
@@ -116,7 +116,7 @@ Test(latency, quantiles_rise_with_q)
 
 Test(latency, a_quantile_is_interpolated_within_its_bucket)
 {
-	struct latency latency = { 0 };
+	struct latency latency = {0};
 
 	latency.bucket[larch_latency_bucket(1024)] = 4; /* 1024 to 1151 */
 	cr_expect_float_eq(latency_quantile(&latency, 0.5), 1024 + 127 * 0.5, 1e-9);
@@ -125,7 +125,7 @@ Test(latency, a_quantile_is_interpolated_within_its_bucket)
 
 Test(latency, empty_histogram_reads_zero)
 {
-	struct latency latency = { 0 };
+	struct latency latency = {0};
 
 	cr_expect_eq(latency_quantile(&latency, 0.5), 0);
 	cr_expect_eq(latency_mean(&latency), 0);
@@ -134,7 +134,7 @@ Test(latency, empty_histogram_reads_zero)
 
 Test(latency, last_bucket_holds_what_is_longer)
 {
-	struct latency latency = { 0 };
+	struct latency latency = {0};
 
 	latency.bucket[larch_latency_bucket(0xffffffff)] = 1;
 	cr_expect_gt(latency_quantile(&latency, 0.5), 60e6);
@@ -143,8 +143,8 @@ Test(latency, last_bucket_holds_what_is_longer)
 
 Test(latency, adding_scales_and_counts)
 {
-	struct latency a = { .bucket = { [5] = 2, [191] = 1 } };
-	struct latency b = { .bucket = { [5] = 4, [7] = 6 } };
+	struct latency a = {.bucket = {[5] = 2, [191] = 1}};
+	struct latency b = {.bucket = {[5] = 4, [7] = 6}};
 
 	latency_add(&a, &b, 0.5);
 	cr_expect_eq(a.bucket[5], 4);
@@ -154,7 +154,7 @@ Test(latency, adding_scales_and_counts)
 
 Test(latency, fractions_of_samples_count)
 {
-	struct latency latency = { .bucket = { [3] = 0.001, [9] = 0.003 } };
+	struct latency latency = {.bucket = {[3] = 0.001, [9] = 0.003}};
 
 	cr_expect_eq(latency_quantile(&latency, 0.2), 3);
 	cr_expect_eq(latency_quantile(&latency, 0.9), 9);

@@ -30,8 +30,8 @@ static void *plan_fenced(size_t size, int at_end)
 
 Test(plan, a_tree_of_depth_zero_is_one_leaf)
 {
-	struct larch_tree tree = { .depth = 0, .leaf = { 7 } };
-	struct larch_features features = { .value = { ~0ull } };
+	struct larch_tree tree = {.depth = 0, .leaf = {7}};
+	struct larch_features features = {.value = {~0ull}};
 
 	cr_expect_eq(larch_tree_walk(&tree, &features), 7);
 }
@@ -40,10 +40,10 @@ Test(plan, equal_to_the_threshold_goes_left)
 {
 	struct larch_tree tree = {
 		.depth = 1,
-		.node = { { .threshold = 443, .feature = LARCH_FEATURE_PORT } },
-		.leaf = { 4, 5 },
+		.node = {{.threshold = 443, .feature = LARCH_FEATURE_PORT}},
+		.leaf = {4, 5},
 	};
-	struct larch_features features = { 0 };
+	struct larch_features features = {0};
 
 	features.value[LARCH_FEATURE_PORT] = 443;
 	cr_expect_eq(larch_tree_walk(&tree, &features), 4);
@@ -55,10 +55,10 @@ Test(plan, all_ones_as_threshold_always_goes_left)
 {
 	struct larch_tree tree = {
 		.depth = 1,
-		.node = { { .threshold = ~0ull } },
-		.leaf = { 1, 2 },
+		.node = {{.threshold = ~0ull}},
+		.leaf = {1, 2},
 	};
-	struct larch_features features = { .value = { ~0ull } };
+	struct larch_features features = {.value = {~0ull}};
 
 	cr_expect_eq(larch_tree_walk(&tree, &features), 1);
 }
@@ -68,10 +68,10 @@ Test(plan, every_feature_is_looked_at)
 	for (uint32_t feature = 0; feature < LARCH_FEATURE_COUNT; feature++) {
 		struct larch_tree tree = {
 			.depth = 1,
-			.node = { { .threshold = 10, .feature = feature } },
-			.leaf = { 0, 1 },
+			.node = {{.threshold = 10, .feature = feature}},
+			.leaf = {0, 1},
 		};
-		struct larch_features features = { 0 };
+		struct larch_features features = {0};
 
 		cr_expect_eq(larch_tree_walk(&tree, &features), 0);
 		features.value[feature] = 11;
@@ -83,10 +83,10 @@ Test(plan, ipv6_sources_lie_right_of_all_ipv4_sources)
 {
 	struct larch_tree tree = {
 		.depth = 1,
-		.node = { { LARCH_SOURCE_IPV6 - 1, LARCH_FEATURE_SOURCE, 0 } },
-		.leaf = { 4, 6 },
+		.node = {{LARCH_SOURCE_IPV6 - 1, LARCH_FEATURE_SOURCE, 0}},
+		.leaf = {4, 6},
 	};
-	struct larch_features features = { 0 };
+	struct larch_features features = {0};
 
 	features.value[LARCH_FEATURE_SOURCE] = larch_source_ipv4(0xffffffff);
 	cr_expect_eq(larch_tree_walk(&tree, &features), 4);
@@ -97,7 +97,7 @@ Test(plan, ipv6_sources_lie_right_of_all_ipv4_sources)
 /* A full tree of the greatest depth that reads a number bit by bit, as a heap of midpoints. */
 static void plan_binary_tree(struct larch_tree *tree)
 {
-	*tree = (struct larch_tree){ .depth = LARCH_MAX_DEPTH };
+	*tree = (struct larch_tree){.depth = LARCH_MAX_DEPTH};
 	for (uint32_t level = 0; level < LARCH_MAX_DEPTH; level++) {
 		uint32_t width = LARCH_TREE_LEAVES >> level;
 
@@ -114,7 +114,7 @@ Test(plan, every_leaf_of_the_deepest_tree_is_reached)
 
 	plan_binary_tree(&tree);
 	for (uint32_t i = 0; i < LARCH_TREE_LEAVES; i++) {
-		struct larch_features features = { .value = { i } };
+		struct larch_features features = {.value = {i}};
 
 		cr_expect_eq(larch_tree_walk(&tree, &features), i % LARCH_MAX_LEAVES);
 	}
@@ -149,9 +149,9 @@ Test(plan, garbage_never_reads_before_the_beginning)
 
 Test(plan, impossible_depths_give_a_leaf)
 {
-	static const uint32_t depths[] = { 9, 31, 32, 33, 64, 255, 0x7fffffff, 0xffffffff };
+	static const uint32_t depths[] = {9, 31, 32, 33, 64, 255, 0x7fffffff, 0xffffffff};
 	struct larch_tree *tree = plan_fenced(sizeof(*tree), 1);
-	struct larch_features features = { .value = { ~0ull, ~0ull, ~0ull, ~0ull } };
+	struct larch_features features = {.value = {~0ull, ~0ull, ~0ull, ~0ull}};
 
 	memset(tree, 0xff, sizeof(*tree));
 	for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {

@@ -9,9 +9,9 @@
 #include "ring.h"
 
 #define MEMBERS 12
-#define SLOTS LARCH_RING_SLOTS
+#define SLOTS	LARCH_RING_SLOTS
 
-static const double ring_weights[MEMBERS] = { 1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 0.5, 20 };
+static const double ring_weights[MEMBERS] = {1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 0.5, 20};
 
 static struct ring_builder *ring_test_builder(size_t members)
 {
@@ -19,7 +19,7 @@ static struct ring_builder *ring_test_builder(size_t members)
 	struct ring_builder *builder;
 
 	for (uint32_t i = 0; i < members; i++) {
-		uint8_t address[4] = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i };
+		uint8_t address[4] = {10, 0, (uint8_t)(i >> 8), (uint8_t)i};
 
 		identity[i] = ring_identity(address, sizeof(address));
 	}
@@ -58,7 +58,7 @@ static void ring_expect_share(size_t found, size_t tries, double share)
 Test(ring, shares_follow_weights)
 {
 	double total = ring_total(ring_weights, MEMBERS);
-	size_t found[MEMBERS] = { 0 };
+	size_t found[MEMBERS] = {0};
 	struct larch_ring ring;
 
 	ring_of(MEMBERS, ring_weights, NULL, &ring);
@@ -73,8 +73,8 @@ Test(ring, shares_follow_weights_over_many_rings_of_two)
 	size_t first = 0;
 
 	for (uint64_t k = 0; k < 50; k++) {
-		uint64_t identity[2] = { 2 * k, 2 * k + 1 };
-		double weight[2] = { 1, 3 };
+		uint64_t identity[2] = {2 * k, 2 * k + 1};
+		double weight[2] = {1, 3};
 		struct ring_builder *builder;
 		struct larch_ring ring;
 
@@ -90,7 +90,7 @@ Test(ring, shares_follow_weights_over_many_rings_of_two)
 Test(ring, secondary_is_distinct_and_follows_the_weights_of_the_others)
 {
 	double total = ring_total(ring_weights, MEMBERS);
-	size_t primary[MEMBERS] = { 0 }, secondary[MEMBERS] = { 0 };
+	size_t primary[MEMBERS] = {0}, secondary[MEMBERS] = {0};
 	struct larch_ring ring;
 
 	ring_of(MEMBERS, ring_weights, NULL, &ring);
@@ -137,8 +137,7 @@ Test(ring, removing_a_member_moves_only_its_slots_and_to_their_secondaries)
 	for (size_t s = 0; s < SLOTS; s++) {
 		struct larch_slot was = before.slot[s];
 
-		cr_assert_eq(after.slot[s].primary,
-			     was.primary == 7 ? was.secondary : was.primary);
+		cr_assert_eq(after.slot[s].primary, was.primary == 7 ? was.secondary : was.primary);
 	}
 }
 
@@ -150,7 +149,7 @@ Test(ring, order_of_members_does_not_matter)
 	struct larch_ring ring, same;
 
 	for (size_t i = 0; i < MEMBERS; i++)
-		identity[i] = ring_identity(&(uint8_t){ (uint8_t)i }, 1);
+		identity[i] = ring_identity(&(uint8_t){(uint8_t)i}, 1);
 	for (size_t i = 0; i < MEMBERS; i++) {
 		turned[i] = identity[(i + 5) % MEMBERS];
 		weight[i] = ring_weights[(i + 5) % MEMBERS];
@@ -169,7 +168,7 @@ Test(ring, order_of_members_does_not_matter)
 
 Test(ring, only_the_ratio_of_weights_matters)
 {
-	static const double scales[] = { 1e-30, 1.0 / 3, 0.7, 1024, 3e9 };
+	static const double scales[] = {1e-30, 1.0 / 3, 0.7, 1024, 3e9};
 	struct larch_ring ring, scaled;
 
 	ring_of(MEMBERS, ring_weights, NULL, &ring);
@@ -195,7 +194,7 @@ Test(ring, bytes_are_the_same_on_every_machine)
 
 Test(ring, useless_weights_take_no_slot)
 {
-	double weight[5] = { 1, 0, -1, NAN, INFINITY };
+	double weight[5] = {1, 0, -1, NAN, INFINITY};
 	struct larch_ring ring;
 
 	ring_of(5, weight, NULL, &ring);
@@ -207,7 +206,7 @@ Test(ring, useless_weights_take_no_slot)
 
 Test(ring, extreme_weights_do_not_overflow)
 {
-	double weight[4] = { 5e-324, 1e-320, 1.7e308, 1e-300 };
+	double weight[4] = {5e-324, 1e-320, 1.7e308, 1e-300};
 	struct larch_ring ring;
 
 	ring_of(4, weight, NULL, &ring);
@@ -220,7 +219,7 @@ Test(ring, extreme_weights_do_not_overflow)
 
 Test(ring, without_weight_every_slot_names_nobody)
 {
-	double weight[MEMBERS] = { 0 };
+	double weight[MEMBERS] = {0};
 	struct larch_ring ring, fallback;
 
 	ring_of(MEMBERS, ring_weights, NULL, &fallback);
@@ -242,7 +241,7 @@ Test(ring, without_members_every_slot_names_nobody)
 
 Test(ring, lonely_member_gets_its_secondary_from_the_fallback)
 {
-	double weight[MEMBERS] = { [4] = 2 };
+	double weight[MEMBERS] = {[4] = 2};
 	struct larch_ring ring, fallback;
 
 	ring_of(MEMBERS, ring_weights, NULL, &fallback);
@@ -258,7 +257,7 @@ Test(ring, lonely_member_gets_its_secondary_from_the_fallback)
 
 Test(ring, fallback_that_names_no_other_leaves_no_secondary)
 {
-	double weight[MEMBERS] = { [4] = 2 };
+	double weight[MEMBERS] = {[4] = 2};
 	struct larch_ring ring, fallback;
 
 	ring_of(MEMBERS, weight, NULL, &fallback);
@@ -269,7 +268,7 @@ Test(ring, fallback_that_names_no_other_leaves_no_secondary)
 
 Test(ring, fallback_is_not_used_where_two_have_weight)
 {
-	double two[MEMBERS] = { [4] = 2, [5] = 1 }, one[MEMBERS] = { [9] = 1 };
+	double two[MEMBERS] = {[4] = 2, [5] = 1}, one[MEMBERS] = {[9] = 1};
 	struct larch_ring ring, fallback;
 
 	ring_of(MEMBERS, one, NULL, &fallback);
@@ -305,7 +304,7 @@ Test(ring, too_many_members_are_refused)
 
 Test(ring, equal_identities_are_refused)
 {
-	uint64_t identity[3] = { 7, 8, 7 };
+	uint64_t identity[3] = {7, 8, 7};
 	struct ring_builder *builder;
 
 	cr_expect_eq(ring_builder_new(&builder, identity, 3), -EEXIST);
@@ -326,7 +325,7 @@ Test(ring, moved_counts_primaries_that_differ)
 
 Test(ring, identity_depends_on_every_byte_and_the_length)
 {
-	uint8_t a[16] = { 0 }, b[16] = { 0 };
+	uint8_t a[16] = {0}, b[16] = {0};
 
 	for (size_t i = 0; i < sizeof(a); i++) {
 		b[i] = 1;
