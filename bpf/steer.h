@@ -58,6 +58,8 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 	if (!costs || !leaf || !global)
 		return false;
 	larch_candidates(leaf, global, candidate);
+	/* Unrolled: Linux 6.1 refuses a loop whose first instruction follows a helper call. */
+#pragma clang loop unroll(full)
 	for (__u32 i = 0; i < LARCH_CANDIDATES; i++) {
 		if (candidate[i] != LARCH_NO_MEMBER)
 			larch_offer(&choice, packet->hash, i, candidate[i],
