@@ -205,7 +205,7 @@ static __always_inline int parse_transport(struct cursor *cursor, struct packet 
  * All of it. PASS_NOT_IP and PASS_MALFORMED: nothing is known of the packet. Any other outcome but
  * GO: addresses and protocol are known.
  */
-STAGE int parse(struct xdp_md *context, struct packet *packet)
+static __always_inline int parse(struct xdp_md *context, struct packet *packet)
 {
 	struct cursor cursor = cursor_begin(context);
 	int go;
