@@ -4,15 +4,18 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 V       ?= 0
 Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
-	libyaml-dev libjansson-dev libcriterion-dev clang-format iproute2 ethtool curl nginx-light procps
+BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
+	libyaml-dev libjansson-dev iproute2
+PACKAGES := $(BUILD_PACKAGES) libcriterion-dev clang-format ethtool curl nginx-light procps
 LIBS     := libbpf libmnl yaml-0.1 jansson
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
@@ -20,7 +23,7 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconv
 CFLAGS ?= -O2 -g
 # No fused multiply-add: equal inputs must give equal bytes on every CPU.
 cflags  = -std=gnu11 -ffp-contract=off $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
-	-DLARCH_VERSION='"$(VERSION)"' -DLARCH_LIBDIR='"$(PREFIX)/lib/larch"'
+	-DLARCH_VERSION='"$(VERSION)"'
 LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lelf -lz -lm
 VERSION := 0.1.0
 
@@ -42,13 +45,18 @@ deps: ## install what building and testing need (Debian)
 	$(Q)command -v apt-get >/dev/null || { echo "make deps knows Debian only; install: $(PACKAGES)"; exit 1; }
 	$(Q)missing=""; for p in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
-	done; [ -z "$$missing" ] || { apt-get update -qq && \
+	done; [ -z "$$missing" ] || [ "$$(id -u)" = 0 ] || \
+		{ echo "make $@ needs root to install:$$missing"; exit 1; }; \
+	[ -z "$$missing" ] || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+
+build-deps: PACKAGES := $(BUILD_PACKAGES)
+build-deps: deps ## install only what building needs: no test tools, no nginx
 
 # Says what is missing before a compiler does.
 $(BUILD)/.deps-checked: Makefile
 	$(Q)mkdir -p $(BUILD)
-	$(Q)for tool in $(CLANG) $(CC) $(BPFTOOL) pkg-config; do command -v $$tool >/dev/null || \
+	$(Q)for tool in $(CLANG) llvm-strip $(CC) $(BPFTOOL) pkg-config; do command -v $$tool >/dev/null || \
 		{ echo "larch: $$tool is missing; 'make deps' installs all that is needed"; exit 1; }; done
 	$(Q)pkg-config --exists $(LIBS) || \
 		{ pkg-config --print-errors $(LIBS) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
@@ -124,16 +132,17 @@ install: all ## install under PREFIX (/usr/local), honouring DESTDIR
 	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/larch $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)install -m 755 $(BUILD)/larchd $(BUILD)/larchctl $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 $(bpf) $(DESTDIR)$(PREFIX)/lib/larch
-	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml tools/examples/larchd.service $(DESTDIR)$(PREFIX)/share/doc/larch
+	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
+	$(Q)sed 's|/usr/local|$(PREFIX)|' tools/examples/larchd.service >$(DESTDIR)$(PREFIX)/share/doc/larch/larchd.service
 
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers"
 
-.PHONY: all deps tests check demo bench lint format vmlinux install clean help
+.PHONY: all deps build-deps tests check demo bench lint format vmlinux install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -12,9 +12,9 @@
 enum flow_claim {
 	CLAIM_FREE,
 	CLAIM_DEAD,    /* closed, or a SYN without answer, for a while */
-	CLAIM_CLOSING, /* just closed */
+	CLAIM_CLOSING, /* closed, and silent since */
 	CLAIM_SYN,     /* may never have been a flow */
-	CLAIM_IDLE,    /* open, silent for long: a live eviction */
+	CLAIM_IDLE,    /* open, silent for long, or half closed: a live eviction */
 	CLAIM_NEVER,
 };
 
@@ -92,7 +92,23 @@ static __always_inline void flow_touch(struct packet *packet, struct larch_flow 
 		flow_set(packet, flow, identity);
 }
 
-static __always_inline enum flow_claim flow_claim(union larch_identity identity, __u32 now)
+/*
+ * The client has sent its FIN, but may go on to receive: while it acknowledges, or waits for the
+ * answer to its last request, the flow is alive.
+ */
+static __always_inline enum flow_claim flow_claim_closing(const struct larch_flow *flow, __u32 age)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+
+	if (larch_phase_waits(timing.phase) && age < LARCH_HALF_CLOSED_STAMPS)
+		return CLAIM_NEVER;
+	if (age == 0)
+		return CLAIM_IDLE;
+	return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_CLOSING;
+}
+
+static __always_inline enum flow_claim flow_claim(const struct larch_flow *flow,
+						  union larch_identity identity, __u32 now)
 {
 	__u32 age = stamp_age(identity.stamp, now);
 
@@ -102,7 +118,7 @@ static __always_inline enum flow_claim flow_claim(union larch_identity identity,
 	case LARCH_FLOW_SYN:
 		return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_SYN;
 	case LARCH_FLOW_CLOSING:
-		return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_CLOSING;
+		return flow_claim_closing(flow, age);
 	default:
 		return age >= IDLE_STAMPS ? CLAIM_IDLE : CLAIM_NEVER;
 	}
@@ -126,7 +142,7 @@ static __always_inline struct flow_room flow_room_in(__u32 index, __u32 now)
 		union larch_identity identity = {
 			.word = READ_ONCE(bucket->flow[i].identity.word),
 		};
-		enum flow_claim claim = flow_claim(identity, now);
+		enum flow_claim claim = flow_claim(&bucket->flow[i], identity, now);
 
 		room.taken += claim != CLAIM_FREE;
 		if (claim < room.claim) {
@@ -137,6 +153,12 @@ static __always_inline struct flow_room flow_room_in(__u32 index, __u32 now)
 	return room;
 }
 
+/* Only entries below this claim give way to a flow in this state. */
+static __always_inline enum flow_claim flow_limit(__u32 state)
+{
+	return state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
+}
+
 /*
  * The place that a new flow with this hash may take, or NO_PLACE: in its first bucket, unless the
  * second has a more willing entry or the first is about to be full and the second is not (two
@@ -144,7 +166,6 @@ static __always_inline struct flow_room flow_room_in(__u32 index, __u32 now)
  */
 STAGE int flow_room(__u64 hash, __u32 mask, __u32 state, __u32 now)
 {
-	enum flow_claim limit = state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
 	struct flow_room first = flow_room_in(larch_hash_bucket(hash, mask), now), second;
 
 	if (first.claim == CLAIM_FREE && first.taken < LARCH_BUCKET_FLOWS - 1)
@@ -153,7 +174,7 @@ STAGE int flow_room(__u64 hash, __u32 mask, __u32 state, __u32 now)
 	if (second.claim < first.claim ||
 	    (second.claim == first.claim && second.taken < first.taken))
 		first = second;
-	return first.claim < limit ? first.place : NO_PLACE;
+	return first.claim < flow_limit(state) ? first.place : NO_PLACE;
 }
 
 /* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
@@ -178,22 +199,29 @@ static __always_inline void flow_forget(const struct packet *packet, const struc
 		__sync_fetch_and_add(&live->in_flight, -1);
 }
 
-static __always_inline void flow_count_eviction(union larch_identity identity, __u32 now)
+static __always_inline void flow_count_eviction(union larch_identity identity)
 {
 	__u32 backend = identity.backend;
-	struct larch_traffic *traffic;
+	struct larch_traffic *traffic = bpf_map_lookup_elem(&larch_bck_count, &backend);
 
-	if (flow_claim(identity, now) != CLAIM_IDLE)
-		return;
-	traffic = bpf_map_lookup_elem(&larch_bck_count, &backend);
 	if (traffic)
 		traffic->evicted++;
 }
 
-/*
- * Remembers the packet's flow with its backend: in its own entry if it has one at `place`, else
- * where there is room. NULL: no room; the flow then goes untracked.
- */
+/* May the new flow take the entry that stands there now? Another CPU may have been faster. */
+static __always_inline bool flow_gives_way(const struct larch_flow *flow,
+					   union larch_identity before, union larch_identity after)
+{
+	enum flow_claim claim = flow_claim(flow, before, after.stamp);
+
+	if (before.tag == after.tag && before.state != LARCH_FLOW_FREE)
+		return true;
+	if (claim == CLAIM_IDLE && after.state != LARCH_FLOW_SYN)
+		flow_count_eviction(before);
+	return claim < flow_limit(after.state);
+}
+
+/* Remembers the packet's flow with its backend at `place`. NULL: somebody else is there now. */
 static __always_inline struct larch_flow *flow_insert(struct packet *packet, int place,
 						      enum larch_flow_state state)
 {
@@ -204,17 +232,13 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		.state = state,
 		.size = larch_size_class(packet->bytes),
 	};
-	struct larch_flow *flow;
+	struct larch_flow *flow = flow_at(place);
 
-	if (place == NO_PLACE)
-		place = flow_room(packet->hash, packet->bucket_mask, state, identity.stamp);
-	if (place == NO_PLACE)
-		return NULL;
-	flow = flow_at(place);
 	if (!flow)
 		return NULL;
 	packet->identity.word = READ_ONCE(flow->identity.word);
-	flow_count_eviction(packet->identity, identity.stamp);
+	if (!flow_gives_way(flow, packet->identity, identity))
+		return NULL;
 	flow_forget(packet, flow);
 	if (!flow_set(packet, flow, identity))
 		return NULL;

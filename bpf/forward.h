@@ -6,9 +6,6 @@
 #include "maps.h"
 #include "packet.h"
 
-#define TUNNEL_TTL	   64
-#define IPV4_DONT_FRAGMENT 0x4000
-
 static __always_inline __u8 forward_protocol(const struct packet *packet)
 {
 	return packet->tuple.ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
@@ -26,8 +23,8 @@ static __always_inline void forward_outer_ipv4(const struct packet *packet,
 	outer->tos = packet->traffic_class;
 	outer->tot_len = bpf_htons(total);
 	outer->id = 0;
-	outer->frag_off = bpf_htons(IPV4_DONT_FRAGMENT);
-	outer->ttl = TUNNEL_TTL;
+	outer->frag_off = bpf_htons(LARCH_OUTER_DONT_FRAGMENT);
+	outer->ttl = LARCH_OUTER_TTL;
 	outer->protocol = forward_protocol(packet);
 	outer->saddr = backend->outer_source[0];
 	outer->daddr = backend->outer_destination[0];
@@ -47,7 +44,7 @@ static __always_inline void forward_outer_ipv6(const struct packet *packet,
 	*(__be32 *)outer = bpf_htonl(6u << 28 | (__u32)packet->traffic_class << 20 | label);
 	outer->payload_len = bpf_htons(packet->bytes);
 	outer->nexthdr = forward_protocol(packet);
-	outer->hop_limit = TUNNEL_TTL;
+	outer->hop_limit = LARCH_OUTER_TTL;
 	__builtin_memcpy(&outer->saddr, backend->outer_source, sizeof(outer->saddr));
 	__builtin_memcpy(&outer->daddr, backend->outer_destination, sizeof(outer->daddr));
 }

@@ -20,11 +20,20 @@
 #include "forward.h"
 #include "count.h"
 
+/* Can nothing be sent to the backend that the flow's entry names? */
+static __always_inline bool backend_is_lost(const struct packet *packet)
+{
+	__u32 id = packet->identity.backend;
+	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
+
+	return !backend || backend->tunnel == LARCH_TUNNEL_NONE || !backend->ready;
+}
+
 /* Is this the first packet of a new connection, whatever the flow table remembers? */
 static __always_inline bool opens_anew(const struct packet *packet)
 {
 	return packet->tuple.protocol == IPPROTO_TCP && packet->tcp_flags & TCP_SYN &&
-	       packet->identity.state == LARCH_FLOW_CLOSING;
+	       (packet->identity.state == LARCH_FLOW_CLOSING || backend_is_lost(packet));
 }
 
 /* The state of a TCP flow that the table knows, after this packet. */
@@ -61,16 +70,20 @@ static __always_inline int balance_new(struct packet *packet, int place)
 	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
 	bool syn = tcp && packet->tcp_flags & TCP_SYN;
 	bool ends = tcp && packet->tcp_flags & (TCP_FIN | TCP_RST);
+	enum larch_flow_state state = syn ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN;
 	struct larch_flow *flow;
 	int go;
 
 	go = classify(packet, larch_size_class(packet->bytes));
 	if (go != GO)
 		return go;
+	if (place == NO_PLACE && !ends)
+		place = flow_room(packet->hash, packet->bucket_mask, state, stamp_now());
+	packet->by_ring = place == NO_PLACE || (tcp && !syn);
 	go = steer(packet);
 	if (go != GO)
 		return go;
-	flow = ends ? NULL : flow_insert(packet, place, syn ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN);
+	flow = ends || place == NO_PLACE ? NULL : flow_insert(packet, place, state);
 	if (!flow)
 		return LARCH_FORWARD_UNTRACKED;
 	if (tcp && !syn)

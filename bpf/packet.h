@@ -56,6 +56,7 @@ struct packet {
 
 	/* flow */
 	union larch_identity identity; /* of the flow's entry, as read */
+	__u32 by_ring; /* no live scores: the flow's first packet, or its next, goes unremembered */
 
 	/* classify */
 	struct larch_cell cell;
@@ -64,7 +65,6 @@ struct packet {
 
 	/* steer, or the flow's entry */
 	__u32 backend;
-	__u32 padding;
 };
 
 #define READ_ONCE(x)	     (*(volatile typeof(x) *)&(x))

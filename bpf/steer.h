@@ -35,12 +35,19 @@ static __always_inline bool steer_by_control(struct packet *packet, const struct
 	return slot && steer_take(packet, plan, slot->primary);
 }
 
-static __always_inline __u64 steer_score(const struct larch_plan *plan,
+/*
+ * The live score of a candidate. A flow that is not remembered from its first packet on must go by
+ * the rings alone: scores change from one packet to the next.
+ */
+static __always_inline __u64 steer_score(const struct packet *packet, const struct larch_plan *plan,
 					 const struct larch_costs *costs, __u8 member, __u64 now)
 {
 	__u32 backend = plan->member[member];
-	struct larch_live *live = bpf_map_lookup_elem(&larch_live, &backend);
+	struct larch_live *live;
 
+	if (packet->by_ring)
+		return 0;
+	live = bpf_map_lookup_elem(&larch_live, &backend);
 	return live ? larch_score(&costs->member[member], live, now) : LARCH_SCORE_MOST;
 }
 
@@ -63,7 +70,7 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 	for (__u32 i = 0; i < LARCH_CANDIDATES; i++) {
 		if (candidate[i] != LARCH_NO_MEMBER)
 			larch_offer(&choice, packet->hash, i, candidate[i],
-				    steer_score(plan, costs, candidate[i], now));
+				    steer_score(packet, plan, costs, candidate[i], now));
 	}
 	return steer_take(packet, plan, choice.member);
 }

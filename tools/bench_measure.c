@@ -14,7 +14,8 @@
 
 #include "bench_measure.h"
 #include "bench_world.h"
-#include "lib/clock.h"
+#include "clock.h"
+#include "outcomes.h"
 
 /* A packet that found no room in the flow table is forwarded too; more than these are no noise. */
 #define LEAST_SHARE 0.99
@@ -106,12 +107,12 @@ static int check_outcomes(const struct measurement *what, const struct target *t
 	if (packets == expected && (double)right >= LEAST_SHARE * (double)expected)
 		return 0;
 	fprintf(stderr, "bench: of %lu packets, %lu were counted, %lu as %s:\n", expected, packets,
-		right, world_outcome_name(what->outcome));
+		right, outcomes_name(what->outcome));
 	for (uint32_t i = 0; target->world && i < LARCH_OUTCOME_COUNT; i++) {
 		uint64_t count = world_outcome(target->world, i);
 
 		if (count)
-			fprintf(stderr, "  %12lu %s\n", count, world_outcome_name(i));
+			fprintf(stderr, "  %12lu %s\n", count, outcomes_name(i));
 	}
 	return -EPROTO;
 }

@@ -75,10 +75,9 @@ static int add_service(const struct world *world, struct larch_settings *setting
 	struct larch_service service = {.id = id, .signal = LARCH_SIGNAL_RESPONSE};
 	struct larch_service none = {.id = LARCH_MAX_SERVICES};
 	struct larch_vip address = {};
-	uint64_t hash = larch_filter_hash(vip->address);
 
 	memcpy(address.address, vip->address, sizeof(address.address));
-	settings->filter[hash >> 58] |= 1ull << (hash >> 52 & 63);
+	larch_filter_add(settings->filter, larch_filter_hash(vip->address));
 	return put(world, "larch_services", vip, &service)
 		       ?: put(world, "larch_services", &address, &none);
 }
@@ -319,17 +318,4 @@ uint64_t world_packets(const struct world *world)
 	for (uint32_t outcome = 0; outcome < LARCH_OUTCOME_COUNT; outcome++)
 		packets += world_outcome(world, outcome);
 	return packets;
-}
-
-const char *world_outcome_name(uint32_t outcome)
-{
-	switch (outcome) {
-#define X(name, number, verdict, text)                                                             \
-	case number:                                                                               \
-		return #name;
-		LARCH_OUTCOMES(X)
-#undef X
-	default:
-		return "no outcome";
-	}
 }

@@ -34,5 +34,3 @@ void world_clear(struct world *world);
 /* Packets counted under an outcome so far, and under all of them. */
 uint64_t world_outcome(const struct world *world, uint32_t outcome);
 uint64_t world_packets(const struct world *world);
-
-const char *world_outcome_name(uint32_t outcome);

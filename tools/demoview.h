@@ -9,7 +9,7 @@
 
 #define VIEW_PREFIXES 16
 #define VIEW_BACKENDS 8
-#define VIEW_HISTORY  64
+#define VIEW_HISTORY  48
 #define VIEW_NAME     48
 
 enum view_arm { VIEW_LEARNED, VIEW_CONTROL, VIEW_ARMS };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Draws the live view with ANSI colours, at most 96 columns wide: per client prefix a bar of who
+// Draws the live view with ANSI colours, at most 79 columns wide: per client prefix a bar of who
 // answered it, below it p99 over time as a line of blocks.
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "demoview.h"
 
-#define BAR	 40
+#define BAR	 25
 #define LEAST_MS 10.0  // the lowest block
 #define MOST_MS	 250.0 // the highest
 #define BLOCKS	 8

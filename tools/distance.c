@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "lib/address.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/container.h"
 #include "lib/loop.h"
 #include "lib/number.h"

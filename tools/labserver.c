@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "labserver.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/options.h"
 
 static struct server server = {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "labserver.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/number.h"
 #include "lib/options.h"
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "labserver.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/container.h"
 #include "lib/pattern.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "labserver.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/container.h"
 #include "lib/number.h"
 #include "lib/options.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loadgen.h"
-#include "lib/clock.h"
+#include "clock.h"
 
 #define OTHER_DESCRIPTORS 32
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "loadgen.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/container.h"
 
 #define STARTS_PER_TURN 64

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "loadgen.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/container.h"
 #include "lib/http.h"
 #include "lib/pattern.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "loadgen.h"
-#include "lib/clock.h"
+#include "clock.h"
 
 #define BUFFER (1 << 20)
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #include "loadgen.h"
-#include "lib/clock.h"
+#include "clock.h"
 
 static void put_count(json_t *object, const char *name, uint64_t value)
 {

@@ -19,7 +19,7 @@
 #include "datapath.h"
 #include "judge.h"
 #include "learner.h"
-#include "lib/clock.h"
+#include "clock.h"
 #include "lib/options.h"
 #include "log.h"
 #include "publisher.h"

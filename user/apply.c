@@ -42,50 +42,91 @@ static uint16_t known_id(const struct known *known, const struct config_service 
 	return LARCH_MAX_SERVICES;
 }
 
+/* Takes this id if nobody has; LARCH_MAX_SERVICES: it is taken, or was none. */
+static uint16_t claim(bool *taken, uint16_t id)
+{
+	if (id >= LARCH_MAX_SERVICES || taken[id])
+		return LARCH_MAX_SERVICES;
+	taken[id] = true;
+	return id;
+}
+
+/* An id that no service has or, as long as there are such, had: addresses may still lead there. */
+static uint16_t free_id(const struct controller *controller, const struct known *known,
+			const bool *taken)
+{
+	bool former[LARCH_MAX_SERVICES] = {};
+	uint16_t second = LARCH_MAX_SERVICES;
+
+	for (size_t i = 0; i < known->count; i++)
+		former[known->id[i]] = true;
+	for (uint16_t id = 0; id < LARCH_MAX_SERVICES; id++) {
+		if (taken[id] || controller->service[id].used) /* the old ones leave at the end */
+			continue;
+		if (!former[id])
+			return id;
+		second = second == LARCH_MAX_SERVICES ? id : second;
+	}
+	return second;
+}
+
+/* The id of the running service of this name. */
+static uint16_t named_id(const struct controller *controller, const struct config_service *service)
+{
+	for (uint16_t id = 0; id < LARCH_MAX_SERVICES; id++) {
+		const struct service *running = &controller->service[id];
+
+		if (running->used && strcmp(running->config->name, service->name) == 0)
+			return id;
+	}
+	return LARCH_MAX_SERVICES;
+}
+
 /*
- * Chooses ids: a running service keeps its own by name, one of an earlier daemon by address, the
- * others get free ones. id[i] belongs to config->services[i].
+ * Chooses ids: an address keeps the id that it leads to in the kernel, so that no packet meets the
+ * backends of another service meanwhile; else a service keeps its own by name; the others get free
+ * ones. Of two that may keep an id, the one of the same name does. id[i] belongs to
+ * config->services[i].
  */
 static int choose_ids(const struct controller *controller, const struct larch_config *config,
 		      const struct known *known, uint16_t *id)
 {
+	uint16_t by_address[LARCH_MAX_SERVICES], by_name[LARCH_MAX_SERVICES];
 	bool taken[LARCH_MAX_SERVICES] = {};
-	size_t next = 0;
+	size_t count = config->service_count;
 
-	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) /* old ones leave only at the end */
-		taken[i] = controller->service[i].used;
-	for (size_t i = 0; i < config->service_count; i++) {
-		struct service *service = controller_service((struct controller *)controller,
-							     config->services[i].name);
-
-		id[i] = service ? service->id : known_id(known, &config->services[i]);
-		if (!service && id[i] < LARCH_MAX_SERVICES) {
-			if (taken[id[i]])
-				id[i] = LARCH_MAX_SERVICES;
-			else
-				taken[id[i]] = true;
-		}
+	for (size_t i = 0; i < count; i++) {
+		by_address[i] = known_id(known, &config->services[i]);
+		by_name[i] = named_id(controller, &config->services[i]);
+		id[i] = by_address[i] == by_name[i] ? claim(taken, by_name[i]) : LARCH_MAX_SERVICES;
 	}
-	for (size_t i = 0; i < config->service_count; i++) {
-		if (id[i] < LARCH_MAX_SERVICES)
-			continue;
-		while (next < LARCH_MAX_SERVICES && taken[next])
-			next++;
-		if (next == LARCH_MAX_SERVICES)
+	for (size_t i = 0; i < count; i++)
+		id[i] = id[i] < LARCH_MAX_SERVICES ? id[i] : claim(taken, by_address[i]);
+	for (size_t i = 0; i < count; i++)
+		id[i] = id[i] < LARCH_MAX_SERVICES ? id[i] : claim(taken, by_name[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (id[i] == LARCH_MAX_SERVICES)
+			id[i] = claim(taken, free_id(controller, known, taken));
+		if (id[i] == LARCH_MAX_SERVICES)
 			return -ENOSPC;
-		id[i] = (uint16_t)next;
-		taken[next] = true;
 	}
 	return 0;
 }
 
+/* Half-lives in ticks, as the samples want them. */
+static struct cells_options half_lives(const struct config_learning *learning)
+{
+	double ticks_per_second = 1000.0 / learning->interval_ms;
+
+	return (struct cells_options){
+		.half_life_server = learning->half_life_server * ticks_per_second,
+		.half_life_connect = learning->half_life_connect * ticks_per_second,
+	};
+}
+
 static int begin_service(struct service *service, uint16_t id, const struct larch_config *config)
 {
-	double ticks_per_second = 1000.0 / config->learning.interval_ms;
-	struct cells_options options = {
-		.half_life_server = config->learning.half_life_server * ticks_per_second,
-		.half_life_connect = config->learning.half_life_connect * ticks_per_second,
-	};
+	struct cells_options options = half_lives(&config->learning);
 	int error;
 
 	memset(service, 0, sizeof(*service));
@@ -186,8 +227,13 @@ static bool is_current(const struct service *service)
 /* What the kernel steers by already goes on if it is of this service. */
 static void adopt_generation(struct controller *controller, struct service *service)
 {
+	int error = publisher_read(controller->datapath, service->id, &service->current);
+
 	service->members_changed = true;
-	if (publisher_read(controller->datapath, service->id, &service->current) != 0)
+	if (error && error != -ENOENT)
+		log_warning("%s: the generation in the kernel is damaged (%s); a new one begins",
+			    service->config->name, strerror(-error));
+	if (error)
 		return;
 	log_info("%s: generation %u goes on (%zu leaves, digest %016llx)", service->config->name,
 		 service->current->plan.generation, service->current->leaves,
@@ -266,9 +312,16 @@ static void retire_services(struct controller *controller)
 	}
 }
 
+static bool same_sources(const struct larch_config *one, const struct larch_config *other)
+{
+	return IN6_ARE_ADDR_EQUAL(&one->source_ipv4, &other->source_ipv4) &&
+	       IN6_ARE_ADDR_EQUAL(&one->source_ipv6, &other->source_ipv6);
+}
+
 /* Everything that can be refused has been checked: what fails from here on is memory alone. */
 static int commit(struct controller *controller, struct larch_config *config, const uint16_t *id)
 {
+	struct cells_options options = half_lives(&config->learning);
 	struct larch_config *before = controller->config;
 	int error = 0;
 
@@ -282,6 +335,8 @@ static int commit(struct controller *controller, struct larch_config *config, co
 
 		if (begins)
 			error = begin_service(service, id[i], config);
+		else
+			cells_set_options(service->cells, &options);
 		if (error)
 			break;
 		service->config = &config->services[i];
@@ -295,12 +350,27 @@ static int commit(struct controller *controller, struct larch_config *config, co
 	}
 	if (!error)
 		watch_backends(controller);
+	if (before && !same_sources(before, config))
+		controller_write_backends(controller);
 	controller_follow_members(controller, "configuration");
 	if (!error)
 		error = put_services(controller, id);
 	retire_services(controller);
 	config_free(before);
 	return error;
+}
+
+/* What is left in the kernel of another service that had the id must not go on under it. */
+static void forget_strangers(struct controller *controller, const struct larch_config *config,
+			     const struct known *known, const uint16_t *id)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (controller->service[id[i]].used || !controller->datapath->adopted ||
+		    known_id(known, &config->services[i]) == id[i])
+			continue;
+		publisher_retire(controller->datapath, id[i]);
+		remove_cells(controller, id[i]);
+	}
 }
 
 int controller_apply(struct controller *controller, struct larch_config *config)
@@ -317,8 +387,10 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 		error = -ENOSPC;
 	if (!error)
 		error = choose_ids(controller, config, known, id);
-	if (!error)
+	if (!error) {
+		forget_strangers(controller, config, known, id);
 		error = commit(controller, config, id);
+	}
 	free(known);
 	return error;
 }

@@ -63,17 +63,24 @@ struct cells {
 	bool swept; /* cells were seen in this tick */
 };
 
-int cells_new(struct cells **out, const struct cells_options *options)
+int cells_set_options(struct cells *cells, const struct cells_options *options)
 {
-	struct cells *cells;
-
 	if (!(options->half_life_connect > 0 && options->half_life_server > 0))
 		return -EINVAL;
-	cells = calloc(1, sizeof(*cells));
-	if (!cells)
-		return -ENOMEM;
 	cells->connect_factor = exp2(-1 / options->half_life_connect);
 	cells->response_factor = exp2(-1 / options->half_life_server);
+	return 0;
+}
+
+int cells_new(struct cells **out, const struct cells_options *options)
+{
+	struct cells *cells = calloc(1, sizeof(*cells));
+	int error = cells ? cells_set_options(cells, options) : -ENOMEM;
+
+	if (error) {
+		free(cells);
+		return error;
+	}
 	for (size_t id = 0; id < LARCH_MAX_BACKENDS; id++)
 		cells->column[id] = -1;
 	*out = cells;

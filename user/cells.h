@@ -23,6 +23,9 @@ struct cells_options {
 int cells_new(struct cells **out, const struct cells_options *options);
 void cells_free(struct cells *cells);
 
+/* How fast it forgets from the next tick on. -EINVAL: a half-life is not above 0. */
+int cells_set_options(struct cells *cells, const struct cells_options *options);
+
 /*
  * Declares the members: backend[i] is the backend id of member i. What is remembered of backends
  * that stay members is kept, of others forgotten. -EINVAL: too many, one twice, or no backend id.

@@ -22,7 +22,10 @@ struct json_t; /* jansson's json_t */
 #define CONFIG_MAX_DEPTH      16	 /* lists and mappings within one another */
 #define CONFIG_MAX_VALUES     (1u << 18) /* in a file: three times what the largest one needs */
 #define CONFIG_MAX_INTERFACES 64
-#define CONFIG_MAX_VIPS	      4096 /* of all services together: the size of larch_services */
+#define CONFIG_MAX_VIPS	      4096 /* of all services together */
+
+/* Each may stand in larch_services once more, as an address alone. */
+_Static_assert(2 * CONFIG_MAX_VIPS <= LARCH_MAX_VIPS, "all addresses fit the map");
 
 enum config_xdp_mode { CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
 enum config_learning_mode { CONFIG_LEARNING_OFF, CONFIG_LEARNING_SHADOW, CONFIG_LEARNING_ON };
@@ -122,10 +125,6 @@ void config_free(struct larch_config *config);
  * may be NULL). Returns what snprintf() does: the length that it needs.
  */
 int config_error_text(const char *file, const struct config_error *error, char *out, size_t size);
-
-/* The service of that name, owned by config; NULL: there is none. */
-const struct config_service *config_service_find(const struct larch_config *config,
-						 const char *name);
 
 /* The words of the file. NULL for a number that is none of the enum's. */
 const char *config_xdp_mode_text(enum config_xdp_mode mode);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endpoint.h"
+
 #define DEFAULT_WEIGHT	 100
 #define MOST_WEIGHT	 65535
 #define MOST_CONCURRENCY 65535
@@ -147,7 +149,7 @@ static bool read_backend(const struct setting *item, struct config_backend *back
 	if (setting_get(item, "name", &value))
 		good &= setting_name(&value, backend->name);
 	else if (good)
-		setting_address_text(&backend->address, backend->name);
+		endpoint_address_text(&backend->address, backend->name);
 	if (setting_get(item, "weight", &value))
 		good &= setting_whole(&value, 0, MOST_WEIGHT, &member->weight);
 	if (setting_get(item, "concurrency", &value))

@@ -152,13 +152,3 @@ const char *config_signal_text(enum larch_signal signal)
 	}
 	return NULL;
 }
-
-const struct config_service *config_service_find(const struct larch_config *config,
-						 const char *name)
-{
-	for (size_t i = 0; i < config->service_count; i++) {
-		if (strcmp(config->services[i].name, name) == 0)
-			return &config->services[i];
-	}
-	return NULL;
-}

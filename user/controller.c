@@ -45,43 +45,64 @@ static int load_config(const struct controller *controller, struct larch_config 
 	return error;
 }
 
-/* The interfaces of the command line, or else of the file. */
-static const struct config_interface *interfaces(const struct controller *controller, size_t *count)
+const struct config_interface *controller_interfaces(const struct controller *controller,
+						     size_t *count)
 {
 	if (controller->options.interface_count) {
 		*count = controller->options.interface_count;
 		return controller->options.interfaces;
 	}
-	*count = controller->config->interface_count;
-	return controller->config->interfaces;
+	*count = controller->config ? controller->config->interface_count : 0;
+	return controller->config ? controller->config->interfaces : NULL;
+}
+
+/* The server's address, if an earlier daemon can have written such an entry. */
+static bool entry_address(const struct larch_backend *entry, struct in6_addr *address)
+{
+	if (entry->tunnel != LARCH_TUNNEL_IPV4 && entry->tunnel != LARCH_TUNNEL_IPV6)
+		return false;
+	memcpy(address, entry->outer_destination, sizeof(*address));
+	if (entry->tunnel == LARCH_TUNNEL_IPV4) {
+		memset(address, 0, sizeof(*address));
+		address->s6_addr32[2] = htonl(0xffff);
+		address->s6_addr32[3] = entry->outer_destination[0];
+	}
+	return netlink_watchable(address);
 }
 
 /* Ids of an earlier daemon: the kernel's table of backends says to whom they belong. */
 static void adopt_backends(struct controller *controller)
 {
+	unsigned removed = 0;
+
 	for (uint32_t id = 0; id < LARCH_MAX_BACKENDS; id++) {
 		struct registry_backend *backend = &controller->registry.backend[id];
 		struct larch_backend entry;
 
+		struct in6_addr address;
+
 		if (datapath_get_backend(controller->datapath, id, &entry) != 0 ||
 		    entry.tunnel == LARCH_TUNNEL_NONE)
 			continue;
-		backend->used = true;
-		memcpy(&backend->address, entry.outer_destination, sizeof(backend->address));
-		if (entry.tunnel == LARCH_TUNNEL_IPV4) {
-			memset(&backend->address, 0, sizeof(backend->address));
-			backend->address.s6_addr32[2] = htonl(0xffff);
-			backend->address.s6_addr32[3] = entry.outer_destination[0];
+		if (!entry_address(&entry, &address) ||
+		    registry_find(&controller->registry, &address) != LARCH_NO_BACKEND) {
+			publisher_remove_backend(controller->datapath, id);
+			removed++;
+			continue;
 		}
+		backend->used = true;
+		backend->address = address;
 		snprintf(backend->name, sizeof(backend->name), "former-%u", id);
 		backend->nexthop.ready = entry.ready;
 	}
+	if (removed)
+		log_warning("%u entries of backends in the kernel were damaged; removed", removed);
 }
 
 static int open_kernel_part(struct controller *controller)
 {
 	size_t count;
-	const struct config_interface *list = interfaces(controller, &count);
+	const struct config_interface *list = controller_interfaces(controller, &count);
 	int error = datapath_open(&controller->datapath, controller->options.pin_directory, list,
 				  count, controller->config->flow_entries);
 
@@ -94,16 +115,21 @@ static int open_kernel_part(struct controller *controller)
 	controller->fresh = !controller->datapath->adopted;
 	if (controller->datapath->adopted)
 		adopt_backends(controller);
+	if (controller->datapath->settings->abi == LARCH_ABI &&
+	    controller->datapath->settings->bucket_mask != controller->datapath->buckets - 1)
+		log_warning("the settings in the kernel did not fit the flow table; repaired");
 	error = publisher_settings(controller->datapath);
 	if (error)
 		log_error("cannot write the settings: %s", strerror(-error));
 	return error;
 }
 
+/* Attaches wherever that is possible. 0 or the first -errno. */
 static int attach_all(struct controller *controller)
 {
 	size_t count;
-	const struct config_interface *list = interfaces(controller, &count);
+	const struct config_interface *list = controller_interfaces(controller, &count);
+	int first = 0;
 
 	if (count == 0)
 		log_warning("no interface is configured: the program runs only where ip link "
@@ -111,16 +137,15 @@ static int attach_all(struct controller *controller)
 	for (size_t i = 0; i < count; i++) {
 		int error = datapath_attach(controller->datapath, &list[i]);
 
-		if (error) {
-			log_error("%s: cannot attach: %s%s", list[i].name, strerror(-error),
-				  error == -EOPNOTSUPP
-					  ? " (the driver has no native XDP; mode: generic works "
-					    "everywhere, slowly)"
-					  : "");
-			return error;
-		}
+		if (!error)
+			continue;
+		log_error("%s: cannot attach: %s%s", list[i].name, strerror(-error),
+			  error == -EOPNOTSUPP ? " (the driver has no native XDP; mode: generic "
+						 "works everywhere, slowly)"
+					       : "");
+		first = first ? first : error;
 	}
-	return 0;
+	return first;
 }
 
 /* An adopted plan knows more than the first samples after a restart: those gather for a while. */
@@ -187,7 +212,7 @@ void controller_close(struct controller *controller, bool detach)
 	if (!controller)
 		return;
 	if (detach && controller->datapath && controller->config) {
-		list = interfaces(controller, &count);
+		list = controller_interfaces(controller, &count);
 		for (size_t i = 0; i < count; i++)
 			datapath_detach(controller->datapath, list[i].name);
 		datapath_unpin(controller->datapath);
@@ -202,6 +227,49 @@ void controller_close(struct controller *controller, bool detach)
 	free(controller);
 }
 
+static bool names_interface(const struct larch_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (strcmp(config->interfaces[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Can the program be attached to the interfaces that are new? One that was configured before and
+ * is away now is no reason to refuse: the status shows it.
+ */
+static int check_interfaces(struct controller *controller, const struct larch_config *config)
+{
+	for (size_t i = 0; !controller->options.interface_count && i < config->interface_count;
+	     i++) {
+		const char *name = config->interfaces[i].name;
+		int error =
+			names_interface(controller->config, name) ? 0 : datapath_attachable(name);
+
+		if (!error)
+			continue;
+		snprintf(controller->reload_error, sizeof(controller->reload_error),
+			 "%s: cannot attach: %s", name,
+			 error == -EBUSY ? "another XDP program is there" : strerror(-error));
+		return error;
+	}
+	return 0;
+}
+
+static void tell_left_interfaces(const struct larch_config *before, const struct larch_config *now)
+{
+	for (size_t i = 0; i < before->interface_count; i++) {
+		const char *name = before->interfaces[i].name;
+
+		if (!names_interface(now, name))
+			log_warning("%s: not configured any more; the program stays there until "
+				    "'ip link set dev %s xdp off'",
+				    name, name);
+	}
+}
+
 static void note_reload_error(struct controller *controller, const struct config_errors *errors,
 			      int error)
 {
@@ -209,9 +277,12 @@ static void note_reload_error(struct controller *controller, const struct config
 	if (errors->count)
 		config_error_text(controller->options.config_file, &errors->error[0],
 				  controller->reload_error, sizeof(controller->reload_error));
-	else
+	else if (!controller->reload_error[0])
 		snprintf(controller->reload_error, sizeof(controller->reload_error), "%s: %s",
 			 controller->options.config_file, strerror(-error));
+	if (!errors->count)
+		log_error("%s", controller->reload_error);
+	log_error("reload refused; the configuration before it stays in force");
 }
 
 int controller_reload(struct controller *controller, struct config_errors *errors)
@@ -219,18 +290,20 @@ int controller_reload(struct controller *controller, struct config_errors *error
 	struct larch_config *config = NULL;
 	int error = load_config(controller, &config, errors);
 
-	if (!error) {
-		error = controller_apply(controller, config);
-		if (error && controller->config != config)
-			config_free(config);
-	}
+	controller->reload_error[0] = '\0';
 	if (!error)
-		error = attach_all(controller);
+		error = check_interfaces(controller, config);
+	if (!error) {
+		tell_left_interfaces(controller->config, config);
+		error = controller_apply(controller, config);
+	}
 	if (error) {
+		if (controller->config != config)
+			config_free(config);
 		note_reload_error(controller, errors, error);
-		log_error("reload refused; the configuration before it stays in force");
 		return error;
 	}
+	attach_all(controller); /* what fails is logged, and shown by the status */
 	controller->reload_failed = false;
 	controller->reloaded = time(NULL);
 	log_info("reloaded %s", controller->options.config_file);

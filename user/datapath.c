@@ -3,8 +3,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +13,6 @@
 #include "datapath_kernel.h"
 #include "log.h"
 
-#define MAX_PROGRAM_MAPS 64
-
 static int forward_libbpf_log(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	enum log_level ours = level == LIBBPF_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
@@ -25,61 +21,15 @@ static int forward_libbpf_log(enum libbpf_print_level level, const char *format,
 	return 0;
 }
 
-static int program_info(uint32_t id, struct bpf_prog_info *info, uint32_t *map_ids, uint32_t count)
-{
-	uint32_t size = sizeof(*info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	if (fd < 0)
-		return -errno;
-	memset(info, 0, sizeof(*info));
-	info->map_ids = (uintptr_t)map_ids;
-	info->nr_map_ids = count;
-	if (bpf_obj_get_info_by_fd(fd, info, &size) != 0) {
-		close(fd);
-		return -errno;
-	}
-	return fd;
-}
-
-/* The descriptor of the program attached to an interface; -ENOENT: none. Fills *info. */
-static int attached_program(const char *interface, struct bpf_prog_info *info, uint32_t *map_ids,
-			    uint32_t count)
-{
-	unsigned index = if_nametoindex(interface);
-	uint32_t id = 0;
-
-	if (index == 0)
-		return -ENODEV;
-	if (bpf_xdp_query_id((int)index, 0, &id) != 0 || id == 0)
-		return -ENOENT;
-	return program_info(id, info, map_ids, count);
-}
-
-static bool is_ours(const struct bpf_prog_info *info)
-{
-	return info->type == BPF_PROG_TYPE_XDP && strcmp(info->name, "larch") == 0;
-}
-
 /* Lets `map` be the one that the running program uses, if it uses one of that name. */
 static int adopt_from_program(struct bpf_map *map, const uint32_t *map_ids, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		struct bpf_map_info info = {};
-		uint32_t size = sizeof(info);
-		int fd = bpf_map_get_fd_by_id(map_ids[i]);
-		int error = -ENOENT;
+	int fd = datapath_map_named(bpf_map__name(map), map_ids, count);
+	int error = fd < 0 ? -ENOENT : bpf_map__reuse_fd(map, fd);
 
-		if (fd < 0)
-			continue;
-		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-		    strcmp(info.name, bpf_map__name(map)) == 0)
-			error = bpf_map__reuse_fd(map, fd);
+	if (fd >= 0)
 		close(fd);
-		if (error != -ENOENT)
-			return error;
-	}
-	return -ENOENT;
+	return error;
 }
 
 static int adopt_from_pin(struct bpf_map *map, const char *directory)
@@ -146,33 +96,59 @@ static int adopt_map(struct datapath *datapath, struct bpf_map *map, const uint3
 	return -EEXIST;
 }
 
+/* Has a daemon ever worked with these settings? Takes the descriptor over. */
+static bool is_in_use(int settings)
+{
+	struct larch_settings value = {};
+	uint32_t zero = 0;
+	bool used = settings >= 0 && bpf_map_lookup_elem(settings, &zero, &value) == 0 && value.abi;
+
+	if (settings >= 0)
+		close(settings);
+	return used;
+}
+
+/*
+ * Somebody may have put our program there once more, with empty maps of its own, over the one whose
+ * maps are pinned: these hold the flows.
+ */
+static bool pins_are_better(const struct datapath *datapath, const uint32_t *map_ids,
+			    uint32_t count)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/larch_settings", datapath->kernel->pins);
+	return !is_in_use(datapath_map_named("larch_settings", map_ids, count)) &&
+	       is_in_use(bpf_obj_get(path));
+}
+
 /* The maps of the first of our programs found on the interfaces; *count 0: none runs. */
-static void find_running_maps(const struct config_interface *interfaces, size_t interface_count,
+static void find_running_maps(const struct datapath *datapath,
+			      const struct config_interface *interfaces, size_t interface_count,
 			      uint32_t *map_ids, uint32_t *count)
 {
 	*count = 0;
 	for (size_t i = 0; i < interface_count; i++) {
 		struct bpf_prog_info info;
-		int fd = attached_program(interfaces[i].name, &info, map_ids, MAX_PROGRAM_MAPS);
+		int fd =
+			datapath_program(interfaces[i].name, &info, map_ids, DATAPATH_PROGRAM_MAPS);
 
 		if (fd < 0)
 			continue;
 		close(fd);
-		if (!is_ours(&info))
+		if (!datapath_is_larch(&info))
 			continue;
+		if (pins_are_better(datapath, map_ids, info.nr_map_ids)) {
+			log_warning("%s: the program that runs there (id %u) has maps of its own "
+				    "that were never in use; those in %s go on",
+				    interfaces[i].name, info.id, datapath->kernel->pins);
+			continue;
+		}
 		log_info("%s: adopting the program that runs there (id %u) and its maps",
 			 interfaces[i].name, info.id);
 		*count = info.nr_map_ids;
 		return;
 	}
-}
-
-static uint32_t map_id(int fd)
-{
-	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
 }
 
 /* Pins a descriptor under a name; another object that stands there gives way. */
@@ -189,7 +165,7 @@ static int pin(const struct datapath *datapath, int fd, const char *name)
 static bool is_pinned(const struct bpf_map *map, const char *path)
 {
 	int fd = bpf_obj_get(path);
-	bool same = fd >= 0 && map_id(fd) == map_id(bpf_map__fd(map));
+	bool same = fd >= 0 && datapath_map_id(fd) == datapath_map_id(bpf_map__fd(map));
 
 	if (fd >= 0)
 		close(fd);
@@ -305,14 +281,14 @@ static int load(struct datapath *datapath, const struct config_interface *interf
 		size_t interface_count, uint32_t flow_entries)
 {
 	struct larch_bpf *object = larch_bpf__open();
-	uint32_t map_ids[MAX_PROGRAM_MAPS], count;
+	uint32_t map_ids[DATAPATH_PROGRAM_MAPS], count;
 	struct bpf_map *map;
 	int error;
 
 	if (!object)
 		return -errno;
 	datapath->kernel->object = object;
-	find_running_maps(interfaces, interface_count, map_ids, &count);
+	find_running_maps(datapath, interfaces, interface_count, map_ids, &count);
 	bpf_map__set_max_entries(object->maps.larch_flows, buckets_for(flow_entries));
 	bpf_object__for_each_map(map, object->obj)
 	{
@@ -373,72 +349,6 @@ void datapath_close(struct datapath *datapath)
 	free(datapath);
 }
 
-/* Attaches; `old` is the descriptor of the program to replace, or -1. */
-static int set_program(const struct datapath *datapath, const struct config_interface *interface,
-		       int old)
-{
-	uint32_t mode =
-		interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
-	int fd = bpf_program__fd(datapath->kernel->object->progs.larch);
-	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
-	int index = (int)if_nametoindex(interface->name);
-
-	if (old < 0)
-		return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
-	options.old_prog_fd = old;
-	return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_REPLACE, &options);
-}
-
-int datapath_attach(struct datapath *datapath, const struct config_interface *interface)
-{
-	struct bpf_prog_info info = {}, mine = {};
-	uint32_t size = sizeof(mine);
-	int old = attached_program(interface->name, &info, NULL, 0);
-	int error;
-
-	if (old == -ENODEV)
-		return -ENODEV;
-	if (old >= 0 && !is_ours(&info)) {
-		log_error("%s: another XDP program is attached ('%s', id %u); remove it with "
-			  "'ip link set dev %s xdp off' if it is not needed",
-			  interface->name, info.name, info.id, interface->name);
-		close(old);
-		return -EBUSY;
-	}
-	error = bpf_obj_get_info_by_fd(bpf_program__fd(datapath->kernel->object->progs.larch),
-				       &mine, &size);
-	if (!error && old >= 0 && memcmp(info.tag, mine.tag, sizeof(mine.tag)) == 0) {
-		log_info("%s: the program that runs there is this version's; left in place",
-			 interface->name);
-	} else if (!error) {
-		error = set_program(datapath, interface, old);
-		if (!error)
-			log_info("%s: program %s", interface->name,
-				 old >= 0 ? "replaced without a gap" : "attached");
-	}
-	if (old >= 0)
-		close(old);
-	return error;
-}
-
-int datapath_detach(struct datapath *datapath, const char *interface)
-{
-	struct bpf_prog_info info;
-	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
-	int old = attached_program(interface, &info, NULL, 0);
-	int error;
-
-	(void)datapath;
-	if (old < 0)
-		return old == -ENOENT ? 0 : old;
-	options.old_prog_fd = old;
-	error = is_ours(&info) ? bpf_xdp_detach((int)if_nametoindex(interface), XDP_FLAGS_REPLACE,
-						&options)
-			       : -EBUSY;
-	close(old);
-	return error;
-}
-
 void datapath_unpin(struct datapath *datapath)
 {
 	struct bpf_map *map;
@@ -456,16 +366,4 @@ void datapath_unpin(struct datapath *datapath)
 	snprintf(path, sizeof(path), "%s/larch", datapath->kernel->pins);
 	unlink(path);
 	rmdir(datapath->kernel->pins);
-}
-
-bool datapath_attached(const struct datapath *datapath, const char *interface)
-{
-	struct bpf_prog_info info;
-	int fd = attached_program(interface, &info, NULL, 0);
-
-	(void)datapath;
-	if (fd < 0)
-		return false;
-	close(fd);
-	return is_ours(&info);
 }

@@ -66,7 +66,10 @@ int datapath_detach(struct datapath *datapath, const char *interface);
 /* Removes the pins: with the last program the maps disappear. */
 void datapath_unpin(struct datapath *datapath);
 
-/* Is a program of ours attached there now? */
+/* Could our program be attached there? -EBUSY: a foreign program is there. -ENODEV. */
+int datapath_attachable(const char *interface);
+
+/* Is a program of ours, with the maps that we write, attached there now? */
 bool datapath_attached(const struct datapath *datapath, const char *interface);
 
 /* larch_services and larch_backends, one entry each. */

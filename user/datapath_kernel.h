@@ -20,3 +20,20 @@ struct datapath_kernel {
  * why; -EBUSY: another larchd is at work there.
  */
 int datapath_directory(const char *directory);
+
+#define DATAPATH_PROGRAM_MAPS 64 /* that we look at, of one program */
+
+/*
+ * The descriptor of the program attached to an interface, or -errno; -ENOENT: none. Fills *info,
+ * and map_ids with as many as there is room for.
+ */
+int datapath_program(const char *interface, struct bpf_prog_info *info, uint32_t *map_ids,
+		     uint32_t count);
+
+bool datapath_is_larch(const struct bpf_prog_info *info);
+
+/* A new descriptor of the map of this name among these; -ENOENT. */
+int datapath_map_named(const char *name, const uint32_t *map_ids, uint32_t count);
+
+/* The kernel's id of a map; 0: unknown. */
+uint32_t datapath_map_id(int fd);

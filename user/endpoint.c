@@ -2,8 +2,6 @@
 /* Reading addresses and ports. See endpoint.h. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "endpoint.h"
@@ -51,30 +49,43 @@ int endpoint_split(const char *text, struct endpoint_text *out)
 	return endpoint_port(port + 1, &out->port);
 }
 
-/* 4, 6, or 0: no address. */
-static int take_address(const char *text, __be32 out[4])
+bool endpoint_address(const char *text, int family, struct in6_addr *out)
 {
-	memset(out, 0, 4 * sizeof(*out));
-	if (inet_pton(AF_INET, text, &out[3]) == 1) {
-		out[2] = htonl(0xffff);
-		return 4;
-	}
-	return inet_pton(AF_INET6, text, out) == 1 ? 6 : 0;
+	*out = (struct in6_addr){.s6_addr32 = {0, 0, htonl(0xffff), 0}};
+	if (family != AF_INET6 && inet_pton(AF_INET, text, &out->s6_addr32[3]) == 1)
+		return true;
+	return family != AF_INET && inet_pton(AF_INET6, text, out) == 1;
+}
+
+const char *endpoint_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])
+{
+	if (IN6_IS_ADDR_V4MAPPED(address))
+		inet_ntop(AF_INET, &address->s6_addr32[3], out, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, address, out, INET6_ADDRSTRLEN);
+	return out;
+}
+
+uint64_t endpoint_source(const struct larch_tuple *tuple)
+{
+	if (tuple->ipv6)
+		return larch_source_ipv6(ntohl(tuple->source[0]), ntohl(tuple->source[1]));
+	return larch_source_ipv4(ntohl(tuple->source[3]));
 }
 
 int endpoint_tuple(const char *source, uint16_t source_port, const char *destination,
 		   uint16_t destination_port, uint8_t protocol, struct larch_tuple *out)
 {
-	int from, to;
+	bool ipv6 = strchr(source, ':') != NULL;
+	struct in6_addr from, to;
 
-	memset(out, 0, sizeof(*out));
-	from = take_address(source, out->source);
-	to = take_address(destination, out->destination);
-	if (!from || !to)
+	if (!endpoint_address(source, 0, &from) || !endpoint_address(destination, 0, &to))
 		return -EINVAL;
-	if (from != to)
+	if (ipv6 != (strchr(destination, ':') != NULL))
 		return -EAFNOSUPPORT;
-	out->ipv6 = from == 6;
+	*out = (struct larch_tuple){.ipv6 = ipv6};
+	memcpy(out->source, &from, sizeof(out->source));
+	memcpy(out->destination, &to, sizeof(out->destination));
 	out->source_port = htons(source_port);
 	out->destination_port = htons(destination_port);
 	out->protocol = protocol;

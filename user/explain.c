@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "endpoint.h"
 #include "explain.h"
 #include "larch/score.h"
 #include "region.h"
@@ -49,6 +50,7 @@ static struct larch_features features_of(const struct explain_input *input)
 {
 	const struct larch_tuple *tuple = &input->tuple;
 	struct larch_cell cell = {
+		.source = endpoint_source(tuple),
 		.ingress = input->ingress,
 		.port = ntohs(tuple->destination_port),
 		.protocol = tuple->protocol,
@@ -56,10 +58,6 @@ static struct larch_features features_of(const struct explain_input *input)
 		.size = (uint8_t)input->size,
 	};
 
-	if (tuple->ipv6)
-		cell.source = larch_source_ipv6(ntohl(tuple->source[0]), ntohl(tuple->source[1]));
-	else
-		cell.source = larch_source_ipv4(ntohl(tuple->source[3]));
 	return larch_features_of(&cell);
 }
 

@@ -41,9 +41,9 @@ struct explain_candidate {
 	uint16_t backend; /* id */
 	struct larch_cost cost;
 	int32_t in_flight;
-	uint32_t concurrency;
-	uint32_t slowdown; /* larch_slowdown() */
-	uint64_t score;	   /* larch_score(), us */
+	uint32_t concurrency; /* larch_live.concurrency */
+	uint32_t slowdown;    /* larch_slowdown() */
+	uint64_t score;	      /* larch_score(), us */
 };
 
 struct explain {

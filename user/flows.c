@@ -6,8 +6,11 @@
 #include "flows.h"
 
 #define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
-/* Closed flows keep their entry this long for their last packets. */
-#define CLOSING_STAMPS 2
+/*
+ * Closed flows keep their entry this long (2 minutes): their client may have closed its half only
+ * and go on to receive. The packet path takes their place sooner if it needs it.
+ */
+#define CLOSING_STAMPS 14
 /* Stamps older than this are moved up to it, so that they never look young again. */
 #define OLDEST_STAMPS (STAMP_MASK - 64)
 
@@ -16,14 +19,33 @@ static uint32_t age_of(union larch_identity identity, uint32_t now)
 	return (now - (uint32_t)identity.stamp) & STAMP_MASK;
 }
 
-static bool is_dead(union larch_identity identity, uint32_t age)
+static bool is_dead(union larch_identity identity, union larch_timing timing, uint32_t age)
 {
-	return (identity.state == LARCH_FLOW_SYN && age > LARCH_SYN_STAMPS) ||
-	       (identity.state == LARCH_FLOW_CLOSING && age > CLOSING_STAMPS);
+	if (identity.state == LARCH_FLOW_SYN)
+		return age > LARCH_SYN_STAMPS;
+	if (identity.state != LARCH_FLOW_CLOSING)
+		return false;
+	return age > (larch_phase_waits(timing.phase) ? LARCH_HALF_CLOSED_STAMPS : CLOSING_STAMPS);
+}
+
+/* Is an answer still expected? Of who has been silent for long the packet path gives it up, too. */
+static bool is_waiting(union larch_identity identity, union larch_timing timing, uint32_t age,
+		       int count_syns)
+{
+	return larch_phase_waits(timing.phase) && age < LARCH_REQUEST_STAMPS &&
+	       (count_syns || identity.state != LARCH_FLOW_SYN);
+}
+
+/* Does the flow still need its backend? Of one that was closed and is silent, only the entry is
+ * left. */
+static bool is_alive(union larch_identity identity, union larch_timing timing, uint32_t age)
+{
+	return identity.state != LARCH_FLOW_CLOSING || age <= LARCH_SYN_STAMPS ||
+	       larch_phase_waits(timing.phase);
 }
 
 /* Replaces the word unless the packet path was faster. */
-static bool replace(struct larch_flow *flow, uint64_t before, uint64_t after)
+static bool replace(struct larch_flow *flow, __u64 before, __u64 after)
 {
 	return __atomic_compare_exchange_n(&flow->identity.word, &before, after, false,
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -41,7 +63,7 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 
 	if (identity.state == LARCH_FLOW_FREE)
 		return;
-	if (is_dead(identity, age) && replace(flow, identity.word, 0)) {
+	if (is_dead(identity, timing, age) && replace(flow, identity.word, 0)) {
 		out->cleared++;
 		return;
 	}
@@ -54,8 +76,8 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 	out->open += identity.state == LARCH_FLOW_OPEN;
 	out->syn += identity.state == LARCH_FLOW_SYN;
 	out->closing += identity.state == LARCH_FLOW_CLOSING;
-	out->flows[identity.backend]++;
-	if (larch_phase_waits(timing.phase) && (count_syns || identity.state != LARCH_FLOW_SYN))
+	out->flows[identity.backend] += is_alive(identity, timing, age);
+	if (is_waiting(identity, timing, age, count_syns))
 		out->waiting[identity.backend]++;
 }
 

@@ -12,7 +12,7 @@
 #include "larch/types.h"
 
 struct flows_count {
-	uint32_t flows[LARCH_MAX_BACKENDS];   /* open and closing */
+	uint32_t flows[LARCH_MAX_BACKENDS];   /* that need their backend */
 	uint32_t waiting[LARCH_MAX_BACKENDS]; /* requests and connects not answered */
 	uint32_t open, syn, closing;	      /* over all backends */
 	uint32_t cleared;		      /* dead ones removed by this walk */

@@ -184,8 +184,10 @@ static bool fits(const struct larchctl *ctl, const struct command *command, int 
 	if (count >= command->least && count <= command->most && !(given & ~command->takes) &&
 	    ctl->format & formats)
 		return true;
-	fprintf(stderr, "Usage: larchctl %s %s\nTry 'larchctl help %s'.\n", command->name,
-		command->arguments, command->name);
+	if (!(ctl->format & formats))
+		fprintf(stderr, "larchctl: %s has no such output format\n", command->name);
+	fprintf(stderr, "Usage: larchctl %s%s%s\nTry 'larchctl help %s'.\n", command->name,
+		*command->arguments ? " " : "", command->arguments, command->name);
 	return false;
 }
 
@@ -200,8 +202,10 @@ static enum larchctl_exit ask_and_show(const struct larchctl *ctl, const struct 
 		fprintf(stderr, "larchctl: '%s' is no name\n", service);
 		return LARCHCTL_USAGE;
 	}
-	if (ctl->limit)
-		json_object_set_new(request, "limit", json_integer(atoi(ctl->limit)));
+	if (!larchctl_take_number(request, "limit", ctl->limit)) {
+		json_decref(request);
+		return LARCHCTL_USAGE;
+	}
 	code = larchctl_ask(ctl, request, &answer);
 	if (code == LARCHCTL_OK)
 		larchctl_print(ctl, answer, command->show);

@@ -38,6 +38,12 @@ struct larchctl {
  * what went wrong has been said on stderr. */
 enum larchctl_exit larchctl_ask(const struct larchctl *ctl, json_t *request, json_t **out);
 
+/*
+ * Adds the number that an option holds, 0 to 65535, to a request; without text (NULL) nothing.
+ * False: it is no such number, which has been said on stderr.
+ */
+bool larchctl_take_number(json_t *request, const char *name, const char *text);
+
 /* The answer's members, with what to take where there is none. */
 const char *larchctl_text(const json_t *object, const char *name); /* "-" */
 double larchctl_number(const json_t *object, const char *name);	   /* NAN */
@@ -51,7 +57,6 @@ void larchctl_show_status(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_list(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_stat(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_tree(const struct larchctl *ctl, const json_t *answer);
-void larchctl_show_explain(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_history(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "columns.h"
+#include "endpoint.h"
 #include "larchctl.h"
 
 #define PATIENCE_S  30
@@ -146,6 +147,20 @@ enum larchctl_exit larchctl_ask(const struct larchctl *ctl, json_t *request, jso
 	else
 		json_decref(answer);
 	return code;
+}
+
+bool larchctl_take_number(json_t *request, const char *name, const char *text)
+{
+	uint16_t number;
+
+	if (!text)
+		return true;
+	if (endpoint_port(text, &number) != 0) {
+		fprintf(stderr, "larchctl: --%s: '%s' is no number\n", name, text);
+		return false;
+	}
+	json_object_set_new(request, name, json_integer(number));
+	return true;
 }
 
 const char *larchctl_text(const json_t *object, const char *name)

@@ -80,7 +80,7 @@ static void show_candidates(const json_t *answer)
 	       larchctl_text(fresh, "why"));
 }
 
-void larchctl_show_explain(const struct larchctl *ctl, const json_t *answer)
+static void show_explain(const struct larchctl *ctl, const json_t *answer)
 {
 	(void)ctl;
 	printf("%s\n\n", larchctl_text(answer, "sentence"));
@@ -103,21 +103,6 @@ void larchctl_show_explain(const struct larchctl *ctl, const json_t *answer)
 	puts("");
 }
 
-/* A whole number; false: something else. */
-static bool take_number(json_t *request, const char *name, const char *text)
-{
-	uint16_t number;
-
-	if (!text)
-		return true;
-	if (endpoint_port(text, &number) != 0) {
-		fprintf(stderr, "larchctl: --%s: '%s' is no number\n", name, text);
-		return false;
-	}
-	json_object_set_new(request, name, json_integer(number));
-	return true;
-}
-
 static json_t *make_request(const struct larchctl *ctl, const char *from, char *to)
 {
 	struct endpoint_text source, destination;
@@ -134,8 +119,8 @@ static json_t *make_request(const struct larchctl *ctl, const char *from, char *
 			    source.address, "source_port", source.port, "destination",
 			    destination.address, "destination_port", destination.port, "protocol",
 			    protocol ? protocol : "tcp", "interface", ctl->interface);
-	if (request && take_number(request, "hops", ctl->hops) &&
-	    take_number(request, "size", ctl->size))
+	if (request && larchctl_take_number(request, "hops", ctl->hops) &&
+	    larchctl_take_number(request, "size", ctl->size))
 		return request;
 	json_decref(request);
 	return NULL;
@@ -151,6 +136,6 @@ enum larchctl_exit larchctl_explain(const struct larchctl *ctl, int count, char 
 		return LARCHCTL_USAGE;
 	code = larchctl_ask(ctl, request, &answer);
 	if (code == LARCHCTL_OK)
-		larchctl_print(ctl, answer, larchctl_show_explain);
+		larchctl_print(ctl, answer, show_explain);
 	return code;
 }

@@ -314,7 +314,9 @@ static int serve(const struct arguments *arguments)
 					   : "ends; the data plane goes on");
 	}
 	close_loop(&loop);
-	controller_close(loop.controller, arguments->detach && !error);
+	/* A start that failed leaves nothing that was not there before. */
+	controller_close(loop.controller,
+			 error ? !loop.controller->datapath->adopted : arguments->detach);
 	return error ? EXIT_REFUSED : 0;
 }
 

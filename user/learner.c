@@ -140,17 +140,6 @@ static int check_costs(const struct tree *tree)
 	return 0;
 }
 
-static double node_requests(const struct tree *tree, size_t node)
-{
-	double responses = 0, connects = 0;
-
-	for (size_t i = 0; i < tree->members; i++) {
-		responses += tree->tally[node * tree->members + i].responses;
-		connects += tree->tally[node * tree->members + i].connects;
-	}
-	return fmax(responses, connects);
-}
-
 static int fill_from_tree(const struct learner_input *input, struct tree *tree,
 			  struct generation **out)
 {
@@ -166,7 +155,7 @@ static int fill_from_tree(const struct learner_input *input, struct tree *tree,
 		size_t node = (size_t)tree->leaf_node[leaf];
 		const struct cost *cost = tree->cost + node * tree->members;
 
-		generation->demand[leaf] = node_requests(tree, node) * input->demand_factor;
+		generation->demand[leaf] = tree->node[node].flows * input->demand_factor;
 		for (size_t i = 0; i < input->members; i++)
 			set_cost(&generation->costs[leaf].member[i], cost[i].net, cost[i].service);
 	}
@@ -182,7 +171,7 @@ int learner_train(const struct learner_input *input, struct generation **out)
 
 	if (error)
 		return error;
-	if (node_requests(tree, 0) < input->tree.min_flows)
+	if (tree->node[0].flows < input->tree.min_flows)
 		error = -ENODATA;
 	if (!error)
 		error = check_costs(tree);
@@ -191,19 +180,6 @@ int learner_train(const struct learner_input *input, struct generation **out)
 	if (error)
 		tree_free(tree);
 	return error;
-}
-
-/* How many decayed flows a row stands for. */
-static double row_flows(const struct table *table, size_t row)
-{
-	double flows = 0;
-
-	for (size_t i = 0; i < table->members; i++) {
-		const struct tally *tally = &table->tally[row * table->members + i];
-
-		flows += fmax(tally->responses, tally->connects);
-	}
-	return flows;
 }
 
 /* The last shares, carried over from the last tree's leaves by the flows of each row. */
@@ -215,7 +191,7 @@ static void carry_shares(const struct learner_input *input, struct generation *g
 	for (size_t row = 0; last && row < table->rows; row++) {
 		size_t to = larch_tree_walk(&generation->plan.tree, &table->features[row]);
 		size_t from = larch_tree_walk(&last->plan.tree, &table->features[row]);
-		double flows = row_flows(table, row);
+		double flows = table_flows(table, row);
 
 		for (size_t i = 0; i < input->members; i++) {
 			int member = last_member(input, i);

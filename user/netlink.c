@@ -463,6 +463,11 @@ int netlink_watch(struct netlink *netlink, const struct in6_addr *address)
 	return 0;
 }
 
+bool netlink_watchable(const struct in6_addr *address)
+{
+	return netlink_table_watchable(address);
+}
+
 int netlink_unwatch(struct netlink *netlink, const struct in6_addr *address)
 {
 	struct watch *watch = netlink_table_watch(&netlink->table, address);

@@ -99,6 +99,9 @@ int netlink_process(struct netlink *netlink);
  */
 int netlink_watch(struct netlink *netlink, const struct in6_addr *address);
 
+/* Is it an address that one host can have, elsewhere? */
+bool netlink_watchable(const struct in6_addr *address);
+
 /* Stops watching; changed() is not called. -ENOENT: not watched. -EBUSY. */
 int netlink_unwatch(struct netlink *netlink, const struct in6_addr *address);
 

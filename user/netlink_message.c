@@ -27,7 +27,7 @@ const void *netlink_message_bytes(const struct in6_addr *address, size_t *length
 	return address->s6_addr + skip;
 }
 
-int netlink_message_address(int family, const void *bytes, size_t length, struct in6_addr *out)
+static int read_address(int family, const void *bytes, size_t length, struct in6_addr *out)
 {
 	size_t skip = family == AF_INET ? sizeof(mapped_prefix) : 0;
 
@@ -41,8 +41,8 @@ int netlink_message_address(int family, const void *bytes, size_t length, struct
 /* An attribute that holds an address of this family. Returns what a libmnl callback returns. */
 static int take_address(const struct nlattr *attribute, int family, struct in6_addr *out)
 {
-	int error = netlink_message_address(family, mnl_attr_get_payload(attribute),
-					    mnl_attr_get_payload_len(attribute), out);
+	int error = read_address(family, mnl_attr_get_payload(attribute),
+				 mnl_attr_get_payload_len(attribute), out);
 
 	return error ? MNL_CB_ERROR : MNL_CB_OK;
 }
@@ -173,7 +173,7 @@ static int take_via(const struct nlattr *attribute, struct in6_addr *out)
 
 	if (length < sizeof(*via))
 		return MNL_CB_ERROR;
-	if (netlink_message_address(via->rtvia_family, via->rtvia_addr, length - sizeof(*via), out))
+	if (read_address(via->rtvia_family, via->rtvia_addr, length - sizeof(*via), out))
 		return MNL_CB_ERROR;
 	return MNL_CB_OK;
 }

@@ -62,9 +62,8 @@ int netlink_message_route(const struct nlmsghdr *message, const struct in6_addr 
 /* What a route event is about. */
 int netlink_message_prefix(const struct nlmsghdr *message, struct netlink_prefix *out);
 
-/* The kernel's family and bytes of an address, and the other way round (0 or -EBADMSG). */
+/* The kernel's family and bytes of an address. */
 int netlink_message_family(const struct in6_addr *address);
 const void *netlink_message_bytes(const struct in6_addr *address, size_t *length);
-int netlink_message_address(int family, const void *bytes, size_t length, struct in6_addr *out);
 
 #endif

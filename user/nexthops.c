@@ -24,19 +24,36 @@ static void mark_members(struct controller *controller, uint16_t id)
 	}
 }
 
+static void write_entry(struct controller *controller, uint16_t id)
+{
+	const struct registry_backend *backend = &controller->registry.backend[id];
+	int error =
+		publisher_backend(controller->datapath, id, &backend->address, &backend->nexthop,
+				  tunnel_source(controller, &backend->address));
+
+	if (error)
+		log_error("backend %s: cannot write its entry: %s", backend->name,
+			  strerror(-error));
+}
+
+void controller_write_backends(struct controller *controller)
+{
+	for (uint16_t id = 0; id < LARCH_MAX_BACKENDS; id++) {
+		const struct registry_backend *backend = &controller->registry.backend[id];
+
+		if (backend->used && backend->nexthop.ifindex)
+			write_entry(controller, id);
+	}
+}
+
 static void adopt(struct controller *controller, uint16_t id, const struct nexthop *nexthop)
 {
 	struct registry_backend *backend = &controller->registry.backend[id];
 	bool was_ready = backend->nexthop.ready;
-	int error;
 
 	backend->nexthop = *nexthop;
 	backend->fading = false;
-	error = publisher_backend(controller->datapath, id, &backend->address, nexthop,
-				  tunnel_source(controller, &backend->address));
-	if (error)
-		log_error("backend %s: cannot write its entry: %s", backend->name,
-			  strerror(-error));
+	write_entry(controller, id);
 	if (nexthop->ready == was_ready)
 		return;
 	if (nexthop->ready)
@@ -81,7 +98,8 @@ void controller_follow_members(struct controller *controller, const char *why)
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		struct service *service = &controller->service[i];
 
-		if (!service->used || !service->members_changed)
+		/* Without a configuration: it is leaving, within the reload that goes on. */
+		if (!service->used || !service->config || !service->members_changed)
 			continue;
 		service_refresh_members(controller, service);
 		service_republish(controller, service, why);

@@ -6,6 +6,7 @@
  */
 #include "prefixes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,14 +35,14 @@ static int grow(struct prefixes *prefixes)
 	struct prefix_arms *arms;
 
 	if (!key)
-		return -1;
+		return -ENOMEM;
 	prefixes->key = key;
 	arms = realloc(prefixes->arms, capacity * sizeof(*arms));
 	if (!arms)
-		return -1;
+		return -ENOMEM;
 	prefixes->arms = arms;
 	if (lookup_build(&prefixes->lookup, prefixes->key, prefixes->count, capacity))
-		return -1;
+		return -ENOMEM;
 	prefixes->capacity = capacity;
 	return 0;
 }

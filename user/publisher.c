@@ -10,23 +10,21 @@
 #include "larch/tuple.h"
 #include "publisher.h"
 
-#define IN_FLIGHT_MOST 65535
-
-#define OUTER_TTL	    64
-#define OUTER_DONT_FRAGMENT 0x4000
+#define IN_FLIGHT_MOST	   65535
+#define VERSION_AND_LENGTH 0x45 /* of an IPv4 header without options */
 
 int publisher_settings(struct datapath *datapath)
 {
 	struct larch_settings *settings = datapath->settings;
 	uint64_t seed[2];
 
+	settings->flags = LARCH_COUNT_SYNS;
+	__atomic_store_n(&settings->bucket_mask, datapath->buckets - 1, __ATOMIC_RELAXED);
 	if (settings->abi == LARCH_ABI)
 		return 0;
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
 	memcpy(settings->seed, seed, sizeof(seed));
-	settings->flags = LARCH_COUNT_SYNS;
-	settings->bucket_mask = datapath->buckets - 1;
 	__atomic_store_n(&settings->abi, LARCH_ABI, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -44,6 +42,8 @@ int publisher_publish(struct datapath *datapath, uint32_t service, struct genera
 
 	if (error)
 		return error;
+	if (!next.generation) /* 0 says that there is none */
+		next.generation = 1;
 	generation->plan.generation = next.generation;
 	memcpy(bank.plan, &generation->plan, sizeof(*bank.plan));
 	memcpy(bank.costs, generation->costs, generation->leaves * sizeof(*bank.costs));
@@ -113,12 +113,10 @@ static void note_stale(void *context, const struct larch_vip *vip,
 
 static void set_filter(struct datapath *datapath, const struct larch_vip *vip, size_t count)
 {
-	uint64_t filter[LARCH_FILTER_WORDS] = {};
+	__u64 filter[LARCH_FILTER_WORDS] = {};
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t hash = larch_filter_hash(vip[i].address);
-
-		filter[hash >> 58] |= 1ull << (hash >> 52 & 63);
+		larch_filter_add(filter, larch_filter_hash(vip[i].address));
 	}
 	for (size_t i = 0; i < LARCH_FILTER_WORDS; i++)
 		__atomic_store_n(&datapath->settings->filter[i], filter[i], __ATOMIC_RELEASE);
@@ -156,7 +154,8 @@ static uint16_t constant_sum(const struct larch_backend *backend)
 {
 	const uint16_t *source = (const uint16_t *)(const void *)backend->outer_source;
 	const uint16_t *destination = (const uint16_t *)(const void *)backend->outer_destination;
-	uint32_t sum = htons(0x4500) + htons(OUTER_DONT_FRAGMENT) + htons(OUTER_TTL << 8);
+	uint32_t sum = htons(VERSION_AND_LENGTH << 8) + htons(LARCH_OUTER_DONT_FRAGMENT) +
+		       htons(LARCH_OUTER_TTL << 8);
 
 	sum += source[0] + source[1] + destination[0] + destination[1];
 	sum = (sum & 0xffff) + (sum >> 16);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller.h"
+#include "endpoint.h"
 #include "report.h"
 
 json_t *report_error(const char *kind, const char *format, ...)
@@ -68,15 +69,6 @@ json_t *report_digest(uint64_t digest)
 	return json_sprintf("%016llx", (unsigned long long)digest);
 }
 
-const char *report_address(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])
-{
-	bool ipv4 = IN6_IS_ADDR_V4MAPPED(address);
-
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, ipv4 ? &address->s6_addr[12] : &address->s6_addr[0],
-		  out, INET6_ADDRSTRLEN);
-	return out;
-}
-
 json_t *report_vip(const struct larch_vip *vip)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -85,7 +77,7 @@ json_t *report_vip(const struct larch_vip *vip)
 	memcpy(&binary, vip->address, sizeof(binary));
 	return json_pack("{s:s, s:s, s:i}", "protocol",
 			 vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "address",
-			 report_address(&binary, address), "port", ntohs(vip->port));
+			 endpoint_address_text(&binary, address), "port", ntohs(vip->port));
 }
 
 const char *report_state(const struct service *service)
@@ -116,20 +108,10 @@ int report_is_learned(const struct service *service)
 	return service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
 }
 
-const struct config_interface *report_interfaces(const struct controller *controller, size_t *count)
-{
-	if (controller->options.interface_count) {
-		*count = controller->options.interface_count;
-		return controller->options.interfaces;
-	}
-	*count = controller->config ? controller->config->interface_count : 0;
-	return controller->config ? controller->config->interfaces : NULL;
-}
-
 const char *report_interface(const struct controller *controller, uint64_t index)
 {
 	size_t count;
-	const struct config_interface *list = report_interfaces(controller, &count);
+	const struct config_interface *list = controller_interfaces(controller, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		if (index && if_nametoindex(list[i].name) == index)

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <jansson.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,9 +53,6 @@ json_t *report_string(const char *text);
 /* "0123456789abcdef" */
 json_t *report_digest(uint64_t digest);
 
-/* An address in text; IPv4 as such. */
-const char *report_address(const struct in6_addr *address, char out[INET6_ADDRSTRLEN]);
-
 /* {"protocol":"tcp","address":"203.0.113.10","port":443} */
 json_t *report_vip(const struct larch_vip *vip);
 
@@ -94,10 +90,6 @@ int report_is_learned(const struct service *service);
  * that has gone.
  */
 const char *report_interface(const struct controller *controller, uint64_t index);
-
-struct config_interface;
-const struct config_interface *report_interfaces(const struct controller *controller,
-						 size_t *count);
 
 /* --- words (report_words.c) --- */
 

@@ -144,15 +144,14 @@ static json_t *one_event(const struct service_event *event)
 static json_t *history(struct controller *controller, struct service *service,
 		       const json_t *request)
 {
-	uint64_t first = service->published > CONTROLLER_HISTORY
-				 ? service->published - CONTROLLER_HISTORY
-				 : 0;
+	uint64_t first =
+		service->published > SERVICE_HISTORY ? service->published - SERVICE_HISTORY : 0;
 	json_t *list = json_array();
 
 	(void)controller;
 	(void)request;
 	for (uint64_t i = first; i < service->published; i++)
-		json_array_append_new(list, one_event(&service->event[i % CONTROLLER_HISTORY]));
+		json_array_append_new(list, one_event(&service->event[i % SERVICE_HISTORY]));
 	return json_pack("{s:s, s:I, s:o}", "service", service->config->name, "published",
 			 (json_int_t)service->published, "generations", list);
 }

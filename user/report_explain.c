@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * {"service","state","reason","generation","digest","outcome","backend","sentence",
+ * {"service","state","reason","generation","digest","outcome","backend","unreachable","sentence",
  *  "assumed":["..."],
  *  "table":null or {"backend","state","phase","idle_s","connect_us","first_packet"},
  *  "arm","explores","decided_by":"scores" or "control ring","slot",
@@ -18,6 +18,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "endpoint.h"
 #include "explain.h"
@@ -86,9 +87,11 @@ static void take_tables(struct controller *controller, const struct service *ser
 	struct datapath_bank bank;
 
 	input->settings = datapath->settings;
-	input->flows = datapath->flows;
+	/* Whoever changed the mask in the kernel must not send us beyond our table. */
+	if (datapath->settings->bucket_mask < datapath->buckets)
+		input->flows = datapath->flows;
 	input->live = datapath->live;
-	input->now_ns = controller_now_ns();
+	input->now_ns = clock_now();
 	if (report_is_live(controller) && datapath->active[service->id].generation &&
 	    datapath_bank(datapath, service->id, datapath->active[service->id].bank, &bank) == 0) {
 		input->plan = bank.plan;

@@ -2,13 +2,13 @@
 /* Typical values of the features that a 5-tuple does not show. See report_guess.h. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <math.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "cidr.h"
 #include "controller.h"
+#include "endpoint.h"
 #include "report.h"
 #include "report_guess.h"
 
@@ -17,30 +17,11 @@
 /* How well a row of cells fits the flow; of equal fits, the one with more flows is typical. */
 enum fit { FIT_NONE, FIT_SERVICE, FIT_PORT, FIT_SOURCE };
 
-static double flows_of(const struct table *table, size_t row)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < table->members; i++) {
-		const struct tally *tally = &table->tally[row * table->members + i];
-
-		sum += fmax(tally->connects, tally->responses);
-	}
-	return sum;
-}
-
-static uint64_t source_of(const struct larch_tuple *tuple)
-{
-	if (tuple->ipv6)
-		return larch_source_ipv6(ntohl(tuple->source[0]), ntohl(tuple->source[1]));
-	return larch_source_ipv4(ntohl(tuple->source[3]));
-}
-
 static enum fit fit_of(const struct larch_features *row, const struct larch_tuple *tuple)
 {
 	if (row->value[LARCH_FEATURE_INGRESS] == 0) /* the cell of all others says nothing */
 		return FIT_NONE;
-	if (row->value[LARCH_FEATURE_SOURCE] == source_of(tuple))
+	if (row->value[LARCH_FEATURE_SOURCE] == endpoint_source(tuple))
 		return FIT_SOURCE;
 	if (row->value[LARCH_FEATURE_PORT] == ntohs(tuple->destination_port))
 		return FIT_PORT;
@@ -62,7 +43,7 @@ static enum fit find_typical(struct service *service, const struct larch_tuple *
 
 		if (fit == FIT_NONE || fit < best)
 			continue;
-		flows = flows_of(&table, row);
+		flows = table_flows(&table, row);
 		if (fit == best && flows <= most)
 			continue;
 		best = fit;
@@ -99,7 +80,7 @@ static void take_typical(const struct controller *controller, struct service *se
 	size_t count;
 
 	if (fit == FIT_NONE) {
-		interface = report_interfaces(controller, &count);
+		interface = controller_interfaces(controller, &count);
 		typical.value[LARCH_FEATURE_SIZE] = larch_size_class(USUAL_SIZE);
 		typical.value[LARCH_FEATURE_INGRESS] =
 			count ? if_nametoindex(interface[0].name) : 0;

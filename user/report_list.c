@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "controller.h"
+#include "endpoint.h"
 #include "report.h"
 
 static json_t *one_backend(const struct controller *controller, const struct service *service,
@@ -19,7 +20,7 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 	char address[INET6_ADDRSTRLEN];
 
 	report_member(controller, service, index, &member);
-	report_address(&controller->registry.backend[member.backend].address, address);
+	endpoint_address_text(&controller->registry.backend[member.backend].address, address);
 	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:i, s:o, s:o, s:o, s:s, s:o}", "backend",
 			 member.name, "id", member.backend, "address", address, "weight",
 			 (json_int_t)member.weight, "share", report_real(member.share), "flows",
@@ -54,10 +55,11 @@ static json_t *leaving(const struct controller *controller)
 
 		if (!backend->used || backend->configured)
 			continue;
-		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s, s:I}", "backend", backend->name, "id", i,
-					"address", report_address(&backend->address, address),
-					"flows", (json_int_t)controller->flows.flows[i]));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:s, s:I}", "backend", backend->name,
+						"id", i, "address",
+						endpoint_address_text(&backend->address, address),
+						"flows", (json_int_t)controller->flows.flows[i]));
 	}
 	return list;
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "larch/score.h"
 #include "report.h"
@@ -76,7 +77,7 @@ static void take_live(const struct controller *controller, uint16_t backend,
 		return;
 	live = controller->datapath->live[backend];
 	out->in_flight = live.in_flight > 0 ? live.in_flight : 0;
-	out->slowdown = (double)larch_slowdown(&live, controller_now_ns()) / LARCH_SLOWDOWN_ONE;
+	out->slowdown = (double)larch_slowdown(&live, clock_now()) / LARCH_SLOWDOWN_ONE;
 }
 
 void report_member(const struct controller *controller, const struct service *service, size_t index,

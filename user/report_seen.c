@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The busiest client prefixes of each leaf. See report_seen.h. */
-#include <math.h>
 #include <string.h>
 
 #include "cidr.h"
 #include "controller.h"
 #include "report.h"
 #include "report_seen.h"
-
-static double flows_of(const struct table *table, size_t row)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < table->members; i++) {
-		const struct tally *tally = &table->tally[row * table->members + i];
-
-		sum += fmax(tally->connects, tally->responses);
-	}
-	return sum;
-}
 
 /* A prefix is complete: it takes its place among the busiest. */
 static void enter(struct report_seen *seen, const struct report_prefix *prefix)
@@ -52,7 +39,7 @@ void report_seen(struct service *service, const struct larch_tree *tree, struct 
 			enter(&seen[leaf], &open[leaf]);
 			open[leaf] = (struct report_prefix){.source = source};
 		}
-		open[leaf].flows += flows_of(&table, row);
+		open[leaf].flows += table_flows(&table, row);
 	}
 	for (size_t leaf = 0; leaf < LARCH_MAX_LEAVES; leaf++)
 		enter(&seen[leaf], &open[leaf]);

@@ -18,20 +18,10 @@
 #include <unistd.h>
 
 #include "controller.h"
+#include "outcomes.h"
 #include "report.h"
 
 #define NEARLY_FULL 0.8
-
-struct outcome {
-	uint32_t number;
-	const char *name, *verdict, *text;
-};
-
-static const struct outcome outcomes[] = {
-#define X(name, number, verdict, text) {number, #name, #verdict, text},
-	LARCH_OUTCOMES(X)
-#undef X
-};
 
 static void lower(const char *text, char *out, size_t size)
 {
@@ -42,7 +32,7 @@ static void lower(const char *text, char *out, size_t size)
 	out[i] = '\0';
 }
 
-static json_t *outcome(const struct controller *controller, const struct outcome *outcome)
+static json_t *outcome(const struct controller *controller, const struct packet_outcome *outcome)
 {
 	struct larch_counter sum;
 	char name[32], verdict[16];
@@ -60,9 +50,11 @@ static json_t *outcome(const struct controller *controller, const struct outcome
 static json_t *all_outcomes(const struct controller *controller)
 {
 	json_t *list = json_array();
+	size_t count;
+	const struct packet_outcome *all = outcomes_all(&count);
 
-	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
-		json_t *item = outcome(controller, &outcomes[i]);
+	for (size_t i = 0; i < count; i++) {
+		json_t *item = outcome(controller, &all[i]);
 
 		if (item)
 			json_array_append_new(list, item);
@@ -92,7 +84,7 @@ static json_t *interfaces(const struct controller *controller)
 {
 	json_t *out = json_array();
 	size_t count;
-	const struct config_interface *list = report_interfaces(controller, &count);
+	const struct config_interface *list = controller_interfaces(controller, &count);
 
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(out,
@@ -103,14 +95,17 @@ static json_t *interfaces(const struct controller *controller)
 	return out;
 }
 
-static double fill(const struct controller *controller)
+/* Closing flows give way when a new one needs their place. */
+static double fill(const struct controller *controller, bool closing)
 {
 	const struct flows_count *flows = &controller->flows;
 	double entries = controller->datapath
 				 ? (double)controller->datapath->buckets * LARCH_BUCKET_FLOWS
 				 : 0;
 
-	return entries > 0 ? ((double)flows->open + flows->syn + flows->closing) / entries : 0;
+	double taken = (double)flows->open + flows->syn + (closing ? flows->closing : 0);
+
+	return entries > 0 ? taken / entries : 0;
 }
 
 static json_t *flow_table(const struct controller *controller)
@@ -121,7 +116,7 @@ static json_t *flow_table(const struct controller *controller)
 	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "entries",
 			 (json_int_t)(buckets * LARCH_BUCKET_FLOWS), "open",
 			 (json_int_t)flows->open, "syn", (json_int_t)flows->syn, "closing",
-			 (json_int_t)flows->closing, "fill", report_real(fill(controller)));
+			 (json_int_t)flows->closing, "fill", report_real(fill(controller, true)));
 }
 
 static size_t usable(const struct service *service)
@@ -196,7 +191,7 @@ static json_t *warnings(const struct controller *controller)
 {
 	json_t *list = json_array();
 	size_t count;
-	const struct config_interface *interface = report_interfaces(controller, &count);
+	const struct config_interface *interface = controller_interfaces(controller, &count);
 
 	if (controller->reload_failed)
 		warn(list, "the last reload was refused: %s", controller->reload_error);
@@ -218,7 +213,7 @@ static json_t *warnings(const struct controller *controller)
 			warn(list, "%s: learning was worse than control and is switched off",
 			     service->config->name);
 	}
-	if (fill(controller) > NEARLY_FULL)
+	if (fill(controller, false) > NEARLY_FULL)
 		warn(list, "%s", "the flow table is nearly full");
 	if ((double)controller->cells > NEARLY_FULL * LARCH_MAX_CELLS)
 		warn(list, "%s", "the table of client cells is nearly full");

@@ -187,7 +187,7 @@ static json_t *tell_interfaces(const struct controller *controller, uint64_t low
 {
 	json_t *list = json_array();
 	size_t count;
-	const struct config_interface *known = report_interfaces(controller, &count);
+	const struct config_interface *known = controller_interfaces(controller, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		unsigned index = if_nametoindex(known[i].name);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "larch/tuple.h"
+
 /* Less of a tally than this is nothing (and would end in slow denormal numbers). */
 #define NOTHING 1e-6
 
@@ -77,15 +79,7 @@ static int add_row(struct rows *rows, const struct larch_cell *key)
 	if (row == rows->capacity && grow(rows))
 		return -ENOMEM;
 	rows->key[row] = *key;
-	rows->features[row] =
-		(struct larch_features){.value = {
-						[LARCH_FEATURE_SOURCE] = key->source,
-						[LARCH_FEATURE_PORT] = key->port,
-						[LARCH_FEATURE_PROTOCOL] = key->protocol,
-						[LARCH_FEATURE_HOPS] = key->hops,
-						[LARCH_FEATURE_SIZE] = key->size,
-						[LARCH_FEATURE_INGRESS] = key->ingress,
-					}};
+	rows->features[row] = larch_features_of(key);
 	memset(row_tally(rows, row), 0, rows->members * sizeof(*rows->tally));
 	lookup_add(&rows->lookup, key, row);
 	rows->count++;

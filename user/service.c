@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "log.h"
 #include "publisher.h"
+#include "service.h"
 
 #define STALE_TICKS   3
 #define REFRESH_TICKS 10 /* costs are published at least this often while samples come */
@@ -19,8 +21,7 @@
  * Steering by classes leaves few samples where they should not go: what it took to tell classes
  * apart must not be asked for again each tick, or the tree comes and goes.
  */
-#define NOISE_KEPT	    0.05
-#define JUDGE_REPORT_BLOCKS JUDGE_BLOCKS
+#define NOISE_KEPT 0.05
 
 void service_close(struct service *service)
 {
@@ -61,8 +62,9 @@ static double demand_factor(const struct config_learning *learning)
 	return (1 - decay) / interval;
 }
 
-void service_input(const struct controller *controller, const struct service *service,
-		   struct learner_input *input)
+/* What the learner needs of a service; the table stays empty. */
+static void set_input(const struct controller *controller, const struct service *service,
+		      struct learner_input *input)
 {
 	const struct config_learning *learning = &controller->config->learning;
 
@@ -98,7 +100,7 @@ void service_input(const struct controller *controller, const struct service *se
 static void record(struct service *service, const struct generation *last, const char *why)
 {
 	const struct generation *now = service->current;
-	struct service_event *event = &service->event[service->published % CONTROLLER_HISTORY];
+	struct service_event *event = &service->event[service->published % SERVICE_HISTORY];
 
 	*event = (struct service_event){
 		.generation = now->plan.generation,
@@ -117,7 +119,10 @@ static void record(struct service *service, const struct generation *last, const
 		  now->plan.generation, (unsigned long long)now->plan.digest, now->leaves, why);
 }
 
-/* Base costs feed the fast loop: the mean service time of each member at the root. */
+/*
+ * Base costs feed the fast loop: the mean costs of each member at the root; without a tree (a kept
+ * or adopted generation) those of the first leaf stand for them.
+ */
 static void publish_live(struct controller *controller, const struct service *service)
 {
 	const struct generation *current = service->current;
@@ -133,8 +138,9 @@ static void publish_live(struct controller *controller, const struct service *se
 	}
 }
 
-int service_publish(struct controller *controller, struct service *service,
-		    struct generation *generation, const char *why)
+/* Publishes a generation, takes it over as current and records why. */
+static int publish(struct controller *controller, struct service *service,
+		   struct generation *generation, const char *why)
 {
 	struct generation *last = service->current;
 	int error = publisher_publish(controller->datapath, service->id, generation);
@@ -174,12 +180,12 @@ void service_republish(struct controller *controller, struct service *service, c
 		service->members_changed = false;
 		return;
 	}
-	service_input(controller, service, &input);
+	set_input(controller, service, &input);
 	if (input.last && service->config->learning != CONFIG_LEARNING_OFF)
 		error = learner_keep(&input, &next);
 	else
 		error = learner_begin(&input, &next);
-	if (!error && service_publish(controller, service, next, why) != 0)
+	if (!error && publish(controller, service, next, why) != 0)
 		generation_free(next);
 	if (error)
 		log_error("%s: cannot build a generation: %s", service->config->name,
@@ -205,7 +211,7 @@ static struct generation *learn(struct controller *controller, struct service *s
 	struct table table;
 	int error;
 
-	service_input(controller, service, &input);
+	set_input(controller, service, &input);
 	error = cells_table(service->cells, &table);
 	input.table = &table;
 	if (!error)
@@ -258,7 +264,7 @@ static void steer_by(struct controller *controller, struct service *service,
 	snprintf(why, sizeof(why),
 		 "%zu leaves, expected gain %.1f %%, largest move of a share %.1f points",
 		 next->leaves, 100 * next->expected_gain, 100 * next->moved_share);
-	service_publish(controller, service, next, why);
+	publish(controller, service, next, why);
 	controller_clock(controller, STAGE_PUBLISH, clock);
 }
 
@@ -267,7 +273,7 @@ static void judge(struct controller *controller, struct service *service, uint64
 	enum judge_verdict before = judge_verdict(service->judge);
 
 	judge_add(service->judge, cells_arms(service->cells));
-	judge_compare(service->judge, JUDGE_REPORT_BLOCKS, &service->report);
+	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
 	if (judge_verdict(service->judge) != before && service->current)
 		service->members_changed = true; /* steer by the other arm from now on */
 	controller_clock(controller, STAGE_JUDGE, clock);
@@ -275,7 +281,7 @@ static void judge(struct controller *controller, struct service *service, uint64
 
 void service_tick(struct controller *controller, struct service *service)
 {
-	uint64_t clock = controller_now_ns();
+	uint64_t clock = clock_now();
 	struct generation *next = NULL;
 
 	service->age++;

@@ -80,6 +80,3 @@ bool setting_interface(const struct setting *setting, char out[IFNAMSIZ]);
 
 /* The address of one host that others can reach, IPv4 as ::ffff:a.b.c.d. family 0: either. */
 bool setting_address(const struct setting *setting, int family, struct in6_addr *out);
-
-/* The text of such an address. */
-const char *setting_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN]);

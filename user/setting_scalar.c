@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config_error.h"
+#include "endpoint.h"
 
 /* The value's text; NULL, silently: it is none, or holds a NUL character. */
 static const char *text_of(const struct setting *setting)
@@ -228,18 +229,6 @@ bool setting_interface(const struct setting *setting, char out[IFNAMSIZ])
 
 /* ---- addresses ---- */
 
-/* The address in text as ::ffff:a.b.c.d or IPv6; family 0: either. */
-static bool read_address(const char *text, int family, struct in6_addr *out)
-{
-	struct in6_addr address = {.s6_addr32 = {0, 0, htonl(0xffff), 0}};
-
-	if (family != AF_INET6 && inet_pton(AF_INET, text, &address.s6_addr32[3]) == 1) {
-		*out = address;
-		return true;
-	}
-	return family != AF_INET && inet_pton(AF_INET6, text, out) == 1;
-}
-
 /* Why an IPv4 address is not that of one host that others can reach; NULL: it may be. */
 static const char *objection_ipv4(uint32_t address)
 {
@@ -273,7 +262,7 @@ bool setting_address(const struct setting *setting, int family, struct in6_addr 
 						: "an IPv4 or IPv6 address";
 	struct in6_addr address;
 
-	if (!text || !read_address(text, family, &address)) {
+	if (!text || !endpoint_address(text, family, &address)) {
 		setting_expect(setting, "%s", kind);
 		return false;
 	}
@@ -285,13 +274,4 @@ bool setting_address(const struct setting *setting, int family, struct in6_addr 
 	}
 	*out = address;
 	return true;
-}
-
-const char *setting_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])
-{
-	if (IN6_IS_ADDR_V4MAPPED(address))
-		inet_ntop(AF_INET, &address->s6_addr32[3], out, INET6_ADDRSTRLEN);
-	else
-		inet_ntop(AF_INET6, address, out, INET6_ADDRSTRLEN);
-	return out;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What the learner learns from: one row for each client cell of one service, with a decayed tally
- * for each member (backend of the service). Types only.
+ * for each member (backend of the service).
  */
 #pragma once
 
@@ -23,6 +23,19 @@ struct table {
 	const struct larch_features *features; /* [rows] */
 	const struct tally *tally;	       /* [rows][members] */
 };
+
+/* Decayed flows that a row stands for: at each member its connects or responses, the larger. */
+static inline double table_flows(const struct table *table, size_t row)
+{
+	double flows = 0;
+
+	for (size_t i = 0; i < table->members; i++) {
+		const struct tally *tally = &table->tally[row * table->members + i];
+
+		flows += tally->connects > tally->responses ? tally->connects : tally->responses;
+	}
+	return flows;
+}
 
 /* What a request costs at one member when nothing else is there, us. */
 struct cost {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The tick: reads all samples, lets each service learn, and looks after the flow table. */
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "log.h"
 #include "publisher.h"
@@ -15,18 +14,10 @@
 
 const char *const stage_names[STAGES] = {"read", "train", "shares", "rings", "publish", "judge"};
 
-uint64_t controller_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void controller_clock(struct controller *controller, enum stage stage, uint64_t *since)
 {
 	struct stage_time *time = &controller->stage[stage];
-	uint64_t now = controller_now_ns();
+	uint64_t now = clock_now();
 
 	time->last_ns += now - *since;
 	time->sum_ns += now - *since;
@@ -49,7 +40,7 @@ static void take_cell(void *context, const struct larch_cell *cell,
 
 static void read_samples(struct controller *controller)
 {
-	uint64_t clock = controller_now_ns();
+	uint64_t clock = clock_now();
 	int error;
 
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
@@ -89,9 +80,9 @@ static void make_room(struct controller *controller)
  */
 static void correct_leak(struct controller *controller, uint32_t id, int32_t live)
 {
-	int32_t leak = live - (int32_t)controller->flows.waiting[id];
-	int32_t before = controller->leak[id];
-	int32_t sure = 0;
+	int64_t leak = (int64_t)live - controller->flows.waiting[id];
+	int64_t before = controller->leak[id];
+	int64_t sure = 0;
 
 	if (leak > 0 && before > 0)
 		sure = leak < before ? leak : before;
@@ -99,20 +90,34 @@ static void correct_leak(struct controller *controller, uint32_t id, int32_t liv
 		sure = leak > before ? leak : before;
 	controller->leak[id] = leak - sure;
 	if (sure)
-		publisher_correct(controller->datapath, id, -sure);
+		publisher_correct(controller->datapath, id, (int32_t)-sure);
 }
 
-/* An id whose server left the configuration is free when no flow names it any more. */
+/* May new flows still be steered there? A generation stays while nothing better can be built. */
+static bool is_in_force(const struct controller *controller, uint32_t id)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct service *service = &controller->service[i];
+
+		if (service->used && service->current &&
+		    service->current->plan.member_of[id] != LARCH_NO_MEMBER)
+			return true;
+	}
+	return false;
+}
+
+/* An id whose server left the configuration is free when nothing names it any more. */
 static void release(struct controller *controller, uint32_t id)
 {
 	struct registry_backend *backend = &controller->registry.backend[id];
 
 	backend->flows = controller->flows.flows[id];
 	backend->idle_walks = backend->flows ? 0 : backend->idle_walks + 1;
-	if (backend->configured || backend->idle_walks < FREE_WALKS)
+	if (backend->configured || backend->idle_walks < FREE_WALKS || is_in_force(controller, id))
 		return;
 	log_info("backend %s: its last flow has ended; forgotten", backend->name);
-	netlink_unwatch(controller->netlink, &backend->address);
+	if (registry_find(&controller->registry, &backend->address) == id)
+		netlink_unwatch(controller->netlink, &backend->address);
 	publisher_remove_backend(controller->datapath, id);
 	memset(backend, 0, sizeof(*backend));
 }
@@ -124,7 +129,7 @@ static void walk_flows(struct controller *controller)
 	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
 		live[i] =
 			__atomic_load_n(&controller->datapath->live[i].in_flight, __ATOMIC_RELAXED);
-	flows_walk(controller->datapath->flows, controller->datapath->buckets, controller_now_ns(),
+	flows_walk(controller->datapath->flows, controller->datapath->buckets, clock_now(),
 		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, &controller->flows);
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
 		if (!controller->registry.backend[i].used)
@@ -141,7 +146,7 @@ void controller_tick(struct controller *controller)
 
 	for (size_t i = 0; i < STAGES; i++)
 		controller->stage[i].last_ns = 0;
-	netlink_tick(controller->netlink, controller_now_ns() / 1000000);
+	netlink_tick(controller->netlink, clock_now() / NS_PER_MS);
 	controller_drop_faded(controller);
 	read_samples(controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {

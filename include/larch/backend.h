@@ -10,6 +10,10 @@ enum larch_tunnel {
 	LARCH_TUNNEL_IPV6 = 2, /* outer header IPv6: IPv6 in IPv6, or IPv4 in IPv6 */
 };
 
+/* The outer IPv4 header: what the program writes and what `checksum` is counted over must agree. */
+#define LARCH_OUTER_TTL		  64
+#define LARCH_OUTER_DONT_FRAGMENT 0x4000
+
 /*
  * Entry of larch_backends. The daemon keeps it by netlink: addresses, MACs and interface are what
  * the kernel's routes and neighbours say, so that no packet needs a look-up.
@@ -42,7 +46,7 @@ struct larch_live {
 	/* written by the daemon */
 	__u32 concurrency; /* requests in flight that keep it just busy: served at once, and on
 			      their way; at least 1 */
-	__u32 share;	   /* 2^16 / those served at once */
+	__u32 share;	   /* 2^16 / requests served at once */
 	__u32 service_us;  /* mean service time over all classes */
 	__u32 padding[7];
 } __attribute__((aligned(64)));

@@ -39,6 +39,8 @@ enum larch_flow_phase {
 #define LARCH_REQUEST_STAMPS 6
 /* A flow that stays a bare SYN for this many stamp units is dead. */
 #define LARCH_SYN_STAMPS 2
+/* A closed flow whose backend still owes an answer is taken for half closed for this many. */
+#define LARCH_HALF_CLOSED_STAMPS 35
 
 #define LARCH_CONNECT_MANTISSA 7 /* 12 bits: 5 of exponent */
 #define LARCH_QUEUE_MANTISSA   2 /* 5 bits: 3 of exponent */

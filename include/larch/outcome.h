@@ -50,8 +50,7 @@ enum larch_agent_outcome {
 		LARCH_AGENT_OUTCOME_COUNT = 5,
 };
 
-/* Per-CPU counters of one outcome, one service or one backend. Bytes are of the frame as received.
- */
+/* Per-CPU counters of one outcome. Bytes are of the frame as received. */
 struct larch_counter {
 	__u64 packets;
 	__u64 bytes;

@@ -15,7 +15,10 @@
 #define LARCH_SLOWDOWN_SAMPLE_MOST (4 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_MOST	   (64 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_WEIGHT	   4 /* EWMA: 2^-4 of each sample */
-/* A backend that owes answers is suspect after this many mean service times times concurrency. */
+/*
+ * A backend that owes answers and is silent is suspect after this many mean service times, times
+ * larch_live.concurrency: so the way there and back has its time, too.
+ */
 #define LARCH_SILENCE 8
 /* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
 #define LARCH_SLOWDOWN_HALF_LIFE_NS 693147180ull
@@ -57,7 +60,10 @@ LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 	return slowdown < LARCH_SLOWDOWN_NOISE ? LARCH_SLOWDOWN_ONE : slowdown;
 }
 
-/* What a request of a leaf with this cost would take at the backend now, us. Smallest wins. */
+/*
+ * What a request of a leaf with this cost would take at the backend now, us. Smallest wins. Waiting
+ * is counted by requests served at once (share), not by what keeps the backend just busy.
+ */
 LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch_live *live,
 			       __u64 now)
 {

@@ -17,7 +17,7 @@ struct larch_vip {
 
 /* Value of larch_services. */
 struct larch_service {
-	__u16 id;    /* index in larch_active, larch_traffic maps; below LARCH_MAX_SERVICES */
+	__u16 id;    /* index in larch_active, larch_svc_count; below LARCH_MAX_SERVICES */
 	__u8 signal; /* enum larch_signal */
 	__u8 padding[5];
 };
@@ -29,7 +29,10 @@ enum larch_signal {
 	LARCH_SIGNAL_RESPONSE = 2, /* connects, and requests with their answers */
 };
 
-/* A Bloom filter over the services' addresses lets packets that are not ours pass cheaply. */
+/*
+ * A filter of one bit for each service's address lets packets that are not ours pass cheaply: a
+ * Bloom filter with one hash function.
+ */
 #define LARCH_FILTER_WORDS 64
 
 /* Entries of larch_services: addresses with port, and addresses alone. */

@@ -48,8 +48,9 @@ LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, const __u64 seed[
 }
 
 /*
- * The fields of a hash. Bits 0..21 name the first bucket; 22..32 the ring's slot; 35..63 are the
- * tag, of which 60..63 choose the arm and 48..56 exploration (independent of bucket and slot).
+ * The fields of a hash. Bits 0..21 name the first bucket; 22..32 the ring's slot; 33..34 what an
+ * exploring flow takes; 35..63 are the tag, of which 60..63 choose the arm and 48..56 exploration
+ * (independent of bucket and slot).
  */
 LARCH_INLINE __u32 larch_hash_bucket(__u64 hash, __u32 mask)
 {
@@ -87,13 +88,18 @@ LARCH_INLINE __u32 larch_hash_choice(__u64 hash)
 	return (__u32)(hash >> 33) & 3;
 }
 
-/* The two bits that a service's address sets in the filter of larch_settings. */
+/* Names the bit that a service's address sets in the filter of larch_settings. */
 LARCH_INLINE __u64 larch_filter_hash(const __be32 address[4])
 {
 	__u64 high = (__u64)address[0] << 32 | address[1];
 	__u64 low = (__u64)address[2] << 32 | address[3];
 
 	return ((high * 0x9e3779b97f4a7c15ull) ^ low) * 0xff51afd7ed558ccdull;
+}
+
+LARCH_INLINE void larch_filter_add(__u64 *filter, __u64 hash)
+{
+	filter[hash >> 58] |= 1ull << (hash >> 52 & 63);
 }
 
 LARCH_INLINE int larch_filter_test(const __u64 *filter, __u64 hash)

@@ -152,6 +152,10 @@ run_tests() {
 		fi
 		e2e_run "$test"
 	done
+	if [ -z "$E2E_TEST" ]; then
+		echo "  FAIL    $E2E_NAME: no test has '$*' in its name"
+		failed=$((failed + 1))
+	fi
 	E2E_DONE=1
 	exit
 }

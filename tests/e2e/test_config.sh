@@ -73,6 +73,14 @@ test_start_with_a_bad_file_is_refused_and_touches_nothing() {
 		same "program" "$(program_id)" "$program" && vip_answers
 }
 
+test_start_without_a_socket_leaves_nothing() {
+	local pins=$LAB_PINS-none
+	larch_config | sed '/^interfaces/,/eth0/d' >"$E2E_WORK/alone.yaml"
+	refused 1 "cannot listen" lab_in router timeout 20 "$BUILD/larchd" \
+		-c "$E2E_WORK/alone.yaml" -p "$pins" -s "$E2E_WORK/no/such/folder/socket" || return
+	[ ! -e "$pins" ] || fail "pins were left in $pins"
+}
+
 # --- reload ----------------------------------------------------------------------------------
 
 test_added_backend_gets_flows_within_a_tick() {
@@ -153,11 +161,39 @@ test_bad_file_on_reload_is_refused_and_all_goes_on() {
 	larch_config | larchd_reload && log_has "reloaded" || fail "no reload afterwards"
 }
 
+test_reload_with_an_interface_that_is_not_there_changes_nothing() {
+	local number
+	larch_config | larchd_reload || return
+	number=$(generation)
+	backends="b1" larch_config | sed 's/name: eth0/name: eth7/' | larchd_reload || return
+	log_has 'eth7: cannot attach: No such device' && log_has "reload refused" || fail "log" || return
+	same "generation" "$(generation)" "$number" || return
+	lab_ctl status | grep -q "refused: eth7" || fail "status" || return
+	larch_config | larchd_reload && vip_answers
+}
+
+test_renamed_service_keeps_its_id_and_generation() {
+	local number
+	larch_config | larchd_reload || return
+	number=$(generation)
+	larch_config | sed 's/name: web$/name: shop/' | larchd_reload || return
+	same "generation" "$(generation)" "$number" && vip_answers && larch_config | larchd_reload
+}
+
 test_service_can_come_and_go() {
 	with_udp=0 larch_config | larchd_reload || return
 	larch_config | sed 's/port: \[80, 8080\]/port: 81/' | larchd_reload || return
 	get 10.1.0.7 "http://$LAB_VIP4:80/" -m 2 -o /dev/null && fail "port 80 still answers" && return 1
 	larch_config | larchd_reload && eventually 10 "service" vip_answers
+}
+
+test_changed_source_address_is_that_of_the_tunnels() {
+	local map=$LAB_PINS/larch_backends
+	larch_config | sed '1i source: {ipv4: 10.60.0.77}' | larchd_reload || return
+	# 10.60.0.77 as bpftool shows a word of the host's byte order
+	bpftool map dump pinned "$map" | tr -d ' \n' | grep -q '"outer_source":\[1291861002,' ||
+		fail "no entry has the new source" || return
+	vip_answers && larch_config | larchd_reload && vip_answers
 }
 
 test_reload_storm_breaks_nothing() {

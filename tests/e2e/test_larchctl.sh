@@ -50,8 +50,9 @@ test_usage_errors_have_status_2() {
 	refused 2 "no command 'nonsense'" lab_ctl nonsense &&
 		refused 2 . lab_ctl &&
 		refused 2 . lab_ctl -o xml status &&
-		refused 2 . lab_ctl -o csv tree &&
+		refused 2 'no such output format' lab_ctl -o csv tree &&
 		refused 2 . lab_ctl --nonsense status &&
+		refused 2 "no number" lab_ctl --limit many benefit &&
 		refused 2 . lab_ctl explain 10.1.0.5:4000 &&
 		refused 2 . lab_ctl explain 10.1.0.5 $LAB_VIP4:80 &&
 		refused 2 . lab_ctl explain 10.1.0.5:4000 "[$LAB_VIP6]:80"

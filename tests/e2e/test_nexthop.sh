@@ -80,6 +80,21 @@ test_backend_without_a_route_gets_no_new_flows_until_it_is_back() {
 	load_wait # flows of b2 that were cut off by the route may have suffered
 }
 
+# The reload itself hears of the next hop: it asks netlink for the backend that is new.
+test_service_may_leave_while_its_backend_comes_back() {
+	interval=10s backends="b1 b2" larch_config | larchd_fresh || return
+	lab_in balancer ip route add unreachable 10.50.1.2/32
+	eventually 25 "b1 not ready" backend_not_ready b1 || return
+	kill -STOP "$LAB_LARCHD"
+	interval=10s backends="b2 b3" with_udp=0 larch_config |
+		sed 's/name: web$/name: other/; s/port: \[80, 8080\]/port: 81/' >"$LAB_DIR/larch.yaml"
+	kill -HUP "$LAB_LARCHD"
+	lab_in balancer ip route del unreachable 10.50.1.2/32
+	kill -CONT "$LAB_LARCHD"
+	eventually 10 "the reload" log_has 'reloaded ' && kill -0 "$LAB_LARCHD" || fail "larchd died"
+	larch_config | larchd_reload
+}
+
 test_generation_stays_while_no_backend_can_be_reached() {
 	local number
 	number=$(generation)

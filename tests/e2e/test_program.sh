@@ -101,6 +101,35 @@ test_older_program_is_replaced_under_load_without_a_break() {
 	load_wait && load_unbroken
 }
 
+test_program_with_other_maps_in_its_place_is_seen_and_replaced() {
+	local program
+	larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
+	load_start other --long 20 --long-interval-ms 100 --duration 5
+	sleep 1
+	# The same program once more, with maps of its own that nobody fills.
+	lab_in balancer unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf &&
+		ip -force link set dev eth0 xdpdrv obj $BUILD/larch.bpf.o sec xdp" || fail "ip link" || return
+	program=$(program_id)
+	lab_ctl status | grep -q "eth0: the program is not attached" || fail "status" || return
+	larch_config | larchd_reload || return
+	log_has "eth0: program replaced without a gap" || fail "log" || return
+	check "program" "$(program_id) != $program" && load_wait &&
+		check "requests" "$(load_get long requests) > 0" || return
+	same "broken long flows" "$(load_get long broken total)" 0
+}
+
+test_restart_prefers_pinned_maps_in_use_to_empty_ones() {
+	local map
+	larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
+	map=$(map_id "$LAB_PINS/larch_flows")
+	larchd_stop KILL
+	lab_in balancer unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf &&
+		ip -force link set dev eth0 xdpdrv obj $BUILD/larch.bpf.o sec xdp" || fail "ip link" || return
+	larchd_start || return
+	log_has "maps of its own that were never in use" || fail "log" || return
+	same "larch_flows' id" "$(map_id "$LAB_PINS/larch_flows")" "$map" && vip_answers
+}
+
 test_foreign_program_is_refused_with_the_remedy() {
 	local program
 	lab_in balancer ip link set dev eth0 xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return

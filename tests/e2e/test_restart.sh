@@ -121,6 +121,26 @@ test_counters_go_on_over_a_restart() {
 		check "outcomes" "$(outcome_sum) >= $outcomes"
 }
 
+# damage MAP KEY HEX...: the entry's first bytes; all others as they are.
+damage() {
+	local map=$1 key=$2 rest
+	shift 2
+	rest=$(bpftool -j map lookup pinned "$LAB_PINS/$map" key "$key" 0 0 0 |
+		grep -o '"value":\["[^]]*' | grep -o '0x[0-9a-f][0-9a-f]' | tail -n +$(($# + 1)))
+	# shellcheck disable=SC2086 # words
+	bpftool map update pinned "$LAB_PINS/$map" key "$key" 0 0 0 value "$@" $rest
+}
+
+test_damaged_tables_are_repaired_and_that_is_said() {
+	larchd_stop KILL
+	damage larch_active 0 7 0 0 0 || fail "larch_active" || return
+	damage larch_backends 900 9 1 || fail "larch_backends" || return
+	larchd_start || return
+	log_has "web: the generation in the kernel is damaged" || fail "log: generation" || return
+	eventually 20 "service" vip_answers || return
+	lab_ctl explain 10.1.0.7:1234 $LAB_VIP4:80 >/dev/null || fail "explain"
+}
+
 test_second_larchd_does_no_harm_to_the_first() {
 	local generation socket
 	learning=off larch_config | larchd_reload || return

@@ -47,7 +47,6 @@ static void check_service(const struct larch_config *config, const struct config
 {
 	uint32_t weights = 0;
 
-	require(config_service_find(config, service->name) == service);
 	require(service->vip_count > 0 && service->vip_count <= CONFIG_MAX_VIPS);
 	require(service->member_count > 0 && service->member_count <= LARCH_MAX_MEMBERS);
 	for (size_t i = 0; i < service->member_count; i++) {

@@ -14,14 +14,12 @@ void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t 
 {
 	struct larch_vip vip = {.port = htons(port), .protocol = protocol}, any = {};
 	struct larch_service value = {.id = service, .signal = (uint8_t)signal};
-	uint64_t hash;
 
 	address_of(address, vip.address);
 	address_of(address, any.address);
 	balancer_set_service(&vip, &value);
 	balancer_set_service(&any, &value);
-	hash = larch_filter_hash(vip.address);
-	balancer.settings->filter[hash >> 58] |= 1ull << (hash >> 52 & 63);
+	larch_filter_add(balancer.settings->filter, larch_filter_hash(vip.address));
 }
 
 uint16_t outer_constant_sum(const struct larch_backend *backend)
@@ -191,6 +189,6 @@ uint32_t backend_reached(const struct result *result)
 	bool ipv6 = frame_get16(&result->frame, 12) == 0x86dd;
 
 	cr_assert(result->verdict == XDP_TX || result->verdict == XDP_REDIRECT, "%s",
-		  outcome_name(result->outcome));
+		  outcomes_name(result->outcome));
 	return frame_get16(&result->frame, ETHERNET_BYTES + (ipv6 ? IPV6_BYTES : IPV4_BYTES) - 2);
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "endpoint.h"
+
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_VLAN 0x8100
@@ -60,12 +62,10 @@ uint16_t internet_checksum(const uint8_t *bytes, size_t size)
 
 void address_of(const char *text, __be32 out[4])
 {
-	if (inet_pton(AF_INET, text, &out[3]) == 1) {
-		out[0] = out[1] = 0;
-		out[2] = htonl(0xffff);
-		return;
-	}
-	cr_assert_eq(inet_pton(AF_INET6, text, out), 1, "%s", text);
+	struct in6_addr address;
+
+	cr_assert(endpoint_address(text, 0, &address), "%s", text);
+	memcpy(out, &address, sizeof(address));
 }
 
 static void client_address(const struct spec *spec, __be32 out[4])

@@ -78,7 +78,6 @@ struct frame {
 };
 
 #define FRAME(...) frame_build(&(struct spec){__VA_ARGS__})
-#define TUPLE(...) tuple_of(&(struct spec){__VA_ARGS__})
 
 struct frame frame_build(const struct spec *spec);
 

@@ -12,7 +12,7 @@ static uint32_t next_sequence, next_answer;
 
 void conversation_begin(void)
 {
-	begun = now_ns();
+	begun = clock_now();
 	arrange_web();
 	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
 	client = (struct spec){.client = client_in_arm(0, LARCH_ARM_LEARNED)};
@@ -94,7 +94,7 @@ struct larch_samples samples(void)
 
 bool took(uint64_t measured_us, uint64_t us)
 {
-	uint64_t overhead = (now_ns() - begun) / 1000;
+	uint64_t overhead = (clock_now() - begun) / 1000;
 
 	return measured_us + SLOPPINESS_US >= us && measured_us <= us + overhead + SLOPPINESS_US;
 }

@@ -8,9 +8,9 @@
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "agent.skel.h"
+#include "clock.h"
 #include "larch.skel.h"
 
 #define OUTCOMES_MOST 32
@@ -27,20 +27,9 @@ static struct larch_bpf *larch;
 static struct agent_bpf *agent;
 static struct tally larch_tally, agent_tally;
 
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 uint32_t now_stamp(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + now.tv_nsec) >> LARCH_STAMP_SHIFT) &
+	return (uint32_t)(clock_read(CLOCK_MONOTONIC_COARSE) >> LARCH_STAMP_SHIFT) &
 	       ((1u << LARCH_STAMP_BITS) - 1);
 }
 
@@ -214,12 +203,12 @@ static void check_forwarded(const struct frame *in, const struct frame *out)
 static void check_balanced(const struct frame *in, const struct result *result)
 {
 	cr_assert(verdict_is_right(result->outcome, result->verdict), "%s has verdict %d",
-		  outcome_name(result->outcome), result->verdict);
+		  outcomes_name(result->outcome), result->verdict);
 	if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
 		check_forwarded(in, &result->frame);
 	else
 		cr_assert(frame_equal(in, &result->frame), "%s, but changed",
-			  outcome_name(result->outcome));
+			  outcomes_name(result->outcome));
 }
 
 bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out)
@@ -356,17 +345,4 @@ void balancer_fill_cells(void)
 	for (key.source = 1; !error; key.source++)
 		error = put_cell(&key);
 	cr_assert_eq(error, -E2BIG);
-}
-
-const char *outcome_name(uint32_t outcome)
-{
-	switch (outcome) {
-#define X(name, number, verdict, text)                                                             \
-	case number:                                                                               \
-		return #name;
-		LARCH_OUTCOMES(X)
-#undef X
-	default:
-		return "no outcome";
-	}
 }

@@ -14,12 +14,14 @@
 #include <criterion/criterion.h>
 
 #include "builder.h"
+#include "clock.h"
 #include "larch/backend.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
+#include "outcomes.h"
 
 #define INGRESS	       1  /* the loopback interface of any network namespace */
 #define SHORTEST_FRAME 14 /* BPF_PROG_TEST_RUN takes no shorter ones */
@@ -77,15 +79,12 @@ void balancer_fill_cells(void);
 	do {                                                                                       \
 		const struct result got_ = (sent);                                                 \
 		cr_assert_eq(got_.outcome, LARCH_##name, "%s instead of " #name,                   \
-			     outcome_name(got_.outcome));                                          \
+			     outcomes_name(got_.outcome));                                         \
 	} while (0)
-
-const char *outcome_name(uint32_t outcome);
 
 void agent_open(void);
 void agent_close(void);
 struct result agent_send(const struct frame *frame);
 
-/* The clocks as the program sees them. */
-uint64_t now_ns(void);
+/* The coarse clock in the unit of a flow's stamp, as the program sees it. */
 uint32_t now_stamp(void);

@@ -109,8 +109,8 @@ static void go(const struct way *way)
 	before = balancer_outcome(way->outcome);
 	result = balancer_send(&frame);
 	after = balancer_outcome(way->outcome);
-	cr_assert_eq(result.outcome, way->outcome, "%s instead of %s", outcome_name(result.outcome),
-		     outcome_name(way->outcome));
+	cr_assert_eq(result.outcome, way->outcome, "%s instead of %s",
+		     outcomes_name(result.outcome), outcomes_name(way->outcome));
 	cr_assert_eq(after.packets - before.packets, 1);
 	cr_assert_eq(after.bytes - before.bytes, frame.size);
 }

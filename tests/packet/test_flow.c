@@ -236,6 +236,40 @@ Test(flow, without_place_goes_where_the_ring_says_every_time)
 	cr_assert_eq(backend_reached(&later), backend_reached(&first));
 }
 
+static void set_ready(uint32_t member, uint8_t ready)
+{
+	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
+
+	backend.ready = ready;
+	balancer_set_backend(FIRST_BACKEND + member, &backend);
+}
+
+static void check_moves_on(uint32_t client, bool acknowledged)
+{
+	struct result again;
+
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	SEND(.client = client, .flags = SYN);
+	if (acknowledged)
+		SEND(.client = client, .flags = ACK);
+	set_ready(0, 0);
+	arrange_all_rings(WEB, 0, OTHER, LARCH_NO_MEMBER);
+	again = SEND(.client = client, .flags = SYN);
+	EXPECT(again, FORWARD_NEW);
+	cr_assert_eq(backend_reached(&again), FIRST_BACKEND + OTHER);
+	set_ready(0, 1);
+	again = SEND(.client = client, .flags = ACK);
+	EXPECT(again, FORWARD_FLOW);
+	cr_assert_eq(backend_reached(&again), FIRST_BACKEND + OTHER);
+}
+
+/* Else each further SYN would go the way of the first one, until the client gives up. */
+Test(flow, whose_backend_cannot_be_reached_is_steered_anew_by_its_next_syn)
+{
+	check_moves_on(1, false);
+	check_moves_on(2, true);
+}
+
 Test(flow, that_is_idle_gives_way_to_an_established_one_and_is_counted)
 {
 	struct larch_flow *table = full_table(LARCH_FLOW_OPEN, ACTIVE_AGE);
@@ -253,7 +287,7 @@ static const struct {
 	enum larch_flow_state state;
 	uint32_t age;
 } willing[] = {
-	{LARCH_FLOW_FREE, 0}, {LARCH_FLOW_SYN, DEAD_AGE},  {LARCH_FLOW_CLOSING, 0},
+	{LARCH_FLOW_FREE, 0}, {LARCH_FLOW_SYN, DEAD_AGE},  {LARCH_FLOW_CLOSING, 1},
 	{LARCH_FLOW_SYN, 0},  {LARCH_FLOW_OPEN, IDLE_AGE}, {LARCH_FLOW_OPEN, ACTIVE_AGE},
 };
 
@@ -286,7 +320,7 @@ Test(flow, the_least_valuable_entry_gives_way_to_an_established_flow)
 
 Test(flow, a_closed_flow_that_is_long_dead_is_as_good_as_free)
 {
-	struct larch_flow *table = full_table(LARCH_FLOW_CLOSING, 0);
+	struct larch_flow *table = full_table(LARCH_FLOW_CLOSING, 1);
 
 	put_entry(&table[3], LARCH_FLOW_CLOSING, DEAD_AGE);
 	SEND(.flags = SYN);

@@ -93,6 +93,43 @@ Test(live, a_new_connection_in_its_place_ends_the_request)
 	cr_assert_eq(live()->in_flight, 0);
 }
 
+/* The client was silent for so many stamp units. */
+static void let_age(uint32_t stamps)
+{
+	client_flow()->identity.stamp = (now_stamp() - stamps) & ((1u << LARCH_STAMP_BITS) - 1);
+}
+
+/* shutdown(SHUT_WR) and a patient client: the answer is still to come. */
+Test(live, a_half_closed_flow_that_waits_for_its_answer_keeps_its_place)
+{
+	balancer.settings->bucket_mask = 0;
+	for (uint32_t i = 1; i < LARCH_BUCKET_FLOWS; i++)
+		SEND(.source_port = (uint16_t)i);
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 100);
+	say(FIN | ACK, 101, 1, 0);
+	let_age(LARCH_HALF_CLOSED_STAMPS - 2);
+	EXPECT(SEND(.source_port = 9, .flags = SYN), FORWARD_UNTRACKED);
+	EXPECT(SEND(.source_port = 9), FORWARD_UNTRACKED);
+	EXPECT(say(ACK, 102, 5001, 0), FORWARD_FLOW);
+}
+
+/* The answer arrives for minutes: the client only acknowledges. */
+Test(live, a_half_closed_flow_that_acknowledges_keeps_its_place_in_a_flood)
+{
+	balancer.settings->bucket_mask = 0;
+	for (uint32_t i = 1; i < LARCH_BUCKET_FLOWS; i++)
+		SEND(.source_port = (uint16_t)i);
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 100);
+	say(FIN | ACK, 101, 1, 0);
+	let_age(2);
+	EXPECT(say(ACK, 102, 5001, 0), FORWARD_FLOW);
+	for (uint32_t i = 0; i < 100; i++)
+		EXPECT(SEND(.source_port = (uint16_t)(1000 + i), .flags = SYN), FORWARD_UNTRACKED);
+	EXPECT(say(ACK, 102, 9001, 0), FORWARD_FLOW);
+}
+
 Test(live, a_flow_that_loses_its_place_ends_its_request)
 {
 	balancer.settings->bucket_mask = 0;
@@ -101,6 +138,7 @@ Test(live, a_flow_that_loses_its_place_ends_its_request)
 	connect_in(SHORT_US);
 	say(ACK, 1, 1, 100);
 	say(FIN | ACK, 101, 1, 0);
+	let_age(LARCH_HALF_CLOSED_STAMPS);
 	cr_assert_eq(live()->in_flight, 1);
 	EXPECT(SEND(.source_port = 9, .flags = SYN), FORWARD_NEW);
 	cr_assert_null(flow_of(&client));
@@ -116,6 +154,7 @@ Test(live, a_flow_does_not_inherit_the_request_of_the_one_whose_place_it_takes)
 	connect_in(SHORT_US);
 	say(ACK, 1, 1, 100);
 	say(FIN | ACK, 101, 1, 0);
+	let_age(LARCH_HALF_CLOSED_STAMPS);
 	EXPECT(SEND(.source_port = 9), FORWARD_UNKNOWN);
 	cr_assert_eq(FLOW(.source_port = 9)->timing.word, 0);
 	SEND(.source_port = 9, .acknowledged = 7777);
@@ -191,14 +230,14 @@ Test(live, an_answer_is_noted_with_its_time)
 	uint64_t before;
 
 	connect_in(SHORT_US);
-	before = now_ns();
+	before = clock_now();
 	say(ACK, 1, 1, 100);
-	cr_assert(live()->answered >= before && live()->answered <= now_ns());
+	cr_assert(live()->answered >= before && live()->answered <= clock_now());
 	live()->answered = 0;
 	live()->in_flight++;
-	before = now_ns();
+	before = clock_now();
 	say(ACK, 101, 500, 0);
-	cr_assert(live()->answered >= before && live()->answered <= now_ns());
+	cr_assert(live()->answered >= before && live()->answered <= clock_now());
 }
 
 Test(live, a_request_to_a_backend_that_owes_answers_is_no_sign_of_life)

@@ -100,7 +100,7 @@ Test(malformed, a_transport_header_cut_at_any_length_is_dropped_and_payload_is_n
 			set_ip_length(&cut, shapes[i].ipv6);
 			result = balancer_send(&cut);
 			cr_assert_eq(forwarded(&result), size >= enough, "shape %zu cut at %zu: %s",
-				     i, size, outcome_name(result.outcome));
+				     i, size, outcomes_name(result.outcome));
 			cr_assert(forwarded(&result) || result.outcome == LARCH_DROP_TRUNCATED);
 		}
 	}
@@ -147,7 +147,7 @@ static void check_ip_lengths(const struct spec *spec, size_t field, size_t least
 		frame_set16(&damaged, damaged.network + field, (uint16_t)value);
 		result = balancer_send(&damaged);
 		cr_assert_eq(forwarded(&result), value >= least && value <= most, "%zu: %s", value,
-			     outcome_name(result.outcome));
+			     outcomes_name(result.outcome));
 	}
 }
 
@@ -206,7 +206,7 @@ static void check_extension_lengths(uint8_t kind)
 		result = balancer_send(&damaged);
 		cr_assert(result.outcome == LARCH_PASS_MALFORMED || kind == NEXT_FRAGMENT ||
 				  damaged.network + IPV6_BYTES + bytes <= damaged.size,
-			  "kind %u length %u: %s", kind, length, outcome_name(result.outcome));
+			  "kind %u length %u: %s", kind, length, outcomes_name(result.outcome));
 	}
 }
 

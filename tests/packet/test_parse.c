@@ -23,7 +23,7 @@ static void expect_flow(const struct spec *spec)
 	struct result result = balancer_send_spec(spec);
 
 	backend_reached(&result);
-	cr_assert_not_null(flow_of(spec), "%s, but of another flow", outcome_name(result.outcome));
+	cr_assert_not_null(flow_of(spec), "%s, but of another flow", outcomes_name(result.outcome));
 }
 
 #define EXPECT_FLOW(...) expect_flow(&(struct spec){__VA_ARGS__})

@@ -109,6 +109,30 @@ Test(steer, the_candidate_with_the_smallest_score_takes_the_flow)
 	EXPECT_MEMBER(0, .client = learned_client(300));
 }
 
+/* Scores change from packet to packet: what is not remembered would be torn between backends. */
+Test(steer, a_flow_that_nobody_knew_goes_by_the_ring_whatever_the_scores)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	balancer.live[FIRST_BACKEND].in_flight = 1000;
+	expect_member(0, &(struct spec){.client = learned_client(0), .flags = ACK});
+	expect_member(0, &(struct spec){.client = learned_client(100), .flags = FIN | ACK});
+}
+
+Test(steer, a_flow_without_place_goes_by_the_ring_whatever_the_scores)
+{
+	uint32_t client = learned_client(0);
+
+	arrange_all_rings(WEB, 0, 0, 1);
+	balancer.settings->bucket_mask = 0;
+	for (uint32_t i = 0; i < LARCH_BUCKET_FLOWS; i++)
+		SEND(.client = client + 1 + i);
+	EXPECT_MEMBER(0, .client = client);
+	balancer.live[FIRST_BACKEND].in_flight = 1000;
+	EXPECT_MEMBER(0, .client = client);
+	EXPECT(SEND(.client = client, .flags = ACK), FORWARD_UNTRACKED);
+	expect_member(0, &(struct spec){.client = client, .flags = ACK});
+}
+
 Test(steer, costs_of_the_leaf_decide)
 {
 	struct larch_costs *costs = &balancer.costs[larch_costs_index(WEB, 0, 0)];
@@ -245,7 +269,8 @@ static uint32_t best_of(const uint8_t candidate[3], uint32_t leaf)
 
 		if (m == LARCH_NO_MEMBER)
 			continue;
-		score = larch_score(&costs->member[m], &balancer.live[FIRST_BACKEND + m], now_ns());
+		score = larch_score(&costs->member[m], &balancer.live[FIRST_BACKEND + m],
+				    clock_now());
 		if (score < best) {
 			best = score;
 			chosen = m;

@@ -9,6 +9,8 @@
 #ifndef LARCH_TESTS_NETLINK_LAB_H
 #define LARCH_TESTS_NETLINK_LAB_H
 
+#include "clock.h"
+#include "endpoint.h"
 #include "netlink.h"
 
 #include <arpa/inet.h>
@@ -23,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS	   1000
@@ -53,19 +54,14 @@ static struct lab {
 
 static inline uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_now() / NS_PER_MS;
 }
 
 static inline struct in6_addr address_of(const char *text)
 {
-	char mapped[96];
 	struct in6_addr address;
 
-	snprintf(mapped, sizeof(mapped), "%s%s", strchr(text, ':') ? "" : "::ffff:", text);
-	cr_assert_eq(inet_pton(AF_INET6, mapped, &address), 1, "%s", text);
+	cr_assert(endpoint_address(text, 0, &address), "%s", text);
 	return address;
 }
 

@@ -457,3 +457,20 @@ Test(cells, nothing_is_forgotten_while_the_map_cannot_be_read)
 	cr_expect_eq(cells_counts(cells).samples, 1);
 	cells_free(cells);
 }
+
+Test(cells, forget_faster_once_they_are_told_to)
+{
+	struct cells_options faster = {1, 1}, none = {0, 1};
+	struct cells *cells = cells_test_new();
+	struct larch_cell key = cells_key(1, cells_backends[0], 0);
+	struct larch_samples samples = cells_flows(100, 1000);
+	struct table table;
+
+	cr_assert_eq(cells_update(cells, &key, &samples, true), 0);
+	cr_assert_eq(cells_set_options(cells, &none), -EINVAL);
+	cr_assert_eq(cells_set_options(cells, &faster), 0);
+	cells_begin(cells);
+	cr_assert_eq(cells_table(cells, &table), 0);
+	cr_assert_float_eq(table.tally[0].responses, 50, 1e-9);
+	cells_free(cells);
+}

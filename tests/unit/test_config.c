@@ -476,16 +476,14 @@ Test(config, errors_as_text)
 	cr_expect_str_eq(out, "port");
 }
 
-Test(config, services_are_found_by_name)
+Test(config, services_come_in_the_order_of_the_file)
 {
 	struct larch_config *config;
 	struct config_errors errors;
 
 	cr_assert_eq(config_load(EXAMPLE, &config, &errors), 0);
-	cr_expect_eq(config_service_find(config, "web"), &config->services[0]);
-	cr_expect_eq(config_service_find(config, "dns"), &config->services[1]);
-	cr_expect_null(config_service_find(config, "we"));
-	cr_expect_null(config_service_find(config, ""));
+	cr_expect_str_eq(config->services[0].name, "web");
+	cr_expect_str_eq(config->services[1].name, "dns");
 	config_free(config);
 	config_free(NULL);
 }

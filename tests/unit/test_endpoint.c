@@ -65,3 +65,30 @@ Test(endpoint, families_do_not_mix)
 	cr_assert_eq(endpoint_tuple("1.2.3.4", 5, "::1", 10, IPPROTO_TCP, &tuple), -EAFNOSUPPORT);
 	cr_assert_eq(endpoint_tuple("1.2.3", 5, "1.2.3.4", 10, IPPROTO_TCP, &tuple), -EINVAL);
 }
+
+Test(endpoint, addresses_are_of_the_family_that_was_asked_for)
+{
+	struct in6_addr address;
+
+	cr_assert(endpoint_address("192.0.2.1", 0, &address));
+	cr_assert(IN6_IS_ADDR_V4MAPPED(&address));
+	cr_assert_eq(address.s6_addr32[3], htonl(0xc0000201));
+	cr_assert(endpoint_address("192.0.2.1", AF_INET, &address));
+	cr_assert_not(endpoint_address("192.0.2.1", AF_INET6, &address));
+	cr_assert(endpoint_address("2001:db8::1", AF_INET6, &address));
+	cr_assert_eq(address.s6_addr32[0], htonl(0x20010db8));
+	cr_assert_not(endpoint_address("2001:db8::1", AF_INET, &address));
+	cr_assert_not(endpoint_address("", 0, &address));
+}
+
+Test(endpoint, an_address_reads_as_it_was_written)
+{
+	static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "::"};
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cr_assert(endpoint_address(texts[i], 0, &address));
+		cr_assert_str_eq(endpoint_address_text(&address, text), texts[i]);
+	}
+}

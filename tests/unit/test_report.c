@@ -416,15 +416,15 @@ Test(report, history_begins_with_the_oldest_that_is_left)
 	json_t *answer;
 	const json_t *list;
 
-	service->published = CONTROLLER_HISTORY + 5;
+	service->published = SERVICE_HISTORY + 5;
 	for (uint64_t i = 0; i < service->published; i++)
-		service->event[i % CONTROLLER_HISTORY].generation = (uint32_t)i + 1;
+		service->event[i % SERVICE_HISTORY].generation = (uint32_t)i + 1;
 	answer = report_ask("{\"command\":\"history\"}");
 	list = json_object_get(report_first(answer, "services"), "generations");
-	cr_assert_eq(json_array_size(list), CONTROLLER_HISTORY);
+	cr_assert_eq(json_array_size(list), SERVICE_HISTORY);
 	cr_assert_eq(report_value_of(json_array_get(list, 0), "generation"), 6);
-	cr_assert_eq(report_value_of(json_array_get(list, CONTROLLER_HISTORY - 1), "generation"),
-		     CONTROLLER_HISTORY + 5);
+	cr_assert_eq(report_value_of(json_array_get(list, SERVICE_HISTORY - 1), "generation"),
+		     SERVICE_HISTORY + 5);
 	json_decref(answer);
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Time as one 64-bit count of nanoseconds.
-#ifndef TOOLS_LIB_CLOCK_H
-#define TOOLS_LIB_CLOCK_H
+/* Time as one 64-bit count of nanoseconds. */
+#pragma once
 
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_US 1000ULL
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S  1000000000ULL
 
@@ -18,6 +16,7 @@ static inline uint64_t clock_read(clockid_t clock)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* The monotonic clock: the one of bpf_ktime_get_ns(). */
 static inline uint64_t clock_now(void)
 {
 	return clock_read(CLOCK_MONOTONIC);
@@ -32,5 +31,3 @@ static inline uint64_t clock_from_ms(double ms)
 {
 	return (uint64_t)(ms * (double)NS_PER_MS);
 }
-
-#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The daemon's walk over the flow table: what it counts, what it clears, what it leaves alone. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "flows.h"
+
+#define NOW_STAMP   1000u
+#define NOW_NS	    ((uint64_t)NOW_STAMP << LARCH_STAMP_SHIFT)
+#define STAMP_MASK  ((1u << LARCH_STAMP_BITS) - 1)
+#define TWO_MINUTES 14 /* stamps */
+#define BACKEND	    7
+
+static struct larch_bucket walked_bucket;
+static struct flows_count walked;
+
+static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_phase phase,
+				   uint32_t age, int count_syns)
+{
+	struct larch_flow *flow = &walked_bucket.flow[1];
+
+	memset(&walked_bucket, 0, sizeof(walked_bucket));
+	flow->identity = (union larch_identity){
+		.tag = 99,
+		.backend = BACKEND,
+		.stamp = (NOW_STAMP - age) & STAMP_MASK,
+		.state = state,
+	};
+	flow->timing.phase = phase;
+	flows_walk(&walked_bucket, 1, NOW_NS, count_syns, &walked);
+	return flow;
+}
+
+static int is_kept(enum larch_flow_state state, enum larch_flow_phase phase, uint32_t age)
+{
+	return walk_one(state, phase, age, 1)->identity.word != 0;
+}
+
+Test(flows, a_bare_syn_is_cleared_when_nobody_acknowledged_it)
+{
+	cr_assert(is_kept(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, LARCH_SYN_STAMPS));
+	cr_assert(!is_kept(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, LARCH_SYN_STAMPS + 1));
+	cr_assert_eq(walked.cleared, 1);
+	cr_assert_eq(walked.flows[BACKEND], 0);
+}
+
+Test(flows, an_open_flow_is_never_cleared)
+{
+	for (uint32_t age = 0; age <= STAMP_MASK; age++)
+		cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, age));
+	cr_assert_eq(walked.open, 1);
+}
+
+/* The client may have closed its half only: shutdown(SHUT_WR), then a long answer with pauses. */
+Test(flows, a_closed_flow_is_kept_for_two_minutes_of_silence)
+{
+	cr_assert(is_kept(LARCH_FLOW_CLOSING, LARCH_PHASE_IDLE, TWO_MINUTES));
+	cr_assert(!is_kept(LARCH_FLOW_CLOSING, LARCH_PHASE_IDLE, TWO_MINUTES + 1));
+}
+
+Test(flows, a_half_closed_flow_that_waits_for_its_answer_is_kept_longer)
+{
+	cr_assert(is_kept(LARCH_FLOW_CLOSING, LARCH_PHASE_FIRST, LARCH_HALF_CLOSED_STAMPS));
+	cr_assert(!is_kept(LARCH_FLOW_CLOSING, LARCH_PHASE_FIRST, LARCH_HALF_CLOSED_STAMPS + 1));
+}
+
+Test(flows, a_request_counts_as_waiting_until_it_is_given_up)
+{
+	walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_REQUEST, LARCH_REQUEST_STAMPS - 1, 1);
+	cr_assert_eq(walked.waiting[BACKEND], 1);
+	/* Its client has vanished: the backend must not look busy for ever. */
+	walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_REQUEST, LARCH_REQUEST_STAMPS, 1);
+	cr_assert_eq(walked.waiting[BACKEND], 0);
+	cr_assert_eq(walked.flows[BACKEND], 1);
+}
+
+Test(flows, a_connect_counts_as_waiting_only_where_syns_count)
+{
+	walk_one(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, 0, 1);
+	cr_assert_eq(walked.waiting[BACKEND], 1);
+	walk_one(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, 0, 0);
+	cr_assert_eq(walked.waiting[BACKEND], 0);
+}
+
+Test(flows, an_old_stamp_never_looks_young_again)
+{
+	struct larch_flow *flow = walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, STAMP_MASK, 1);
+
+	cr_assert_lt((NOW_STAMP - flow->identity.stamp) & STAMP_MASK, STAMP_MASK);
+	cr_assert_gt((NOW_STAMP - flow->identity.stamp) & STAMP_MASK, TWO_MINUTES);
+}

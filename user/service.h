@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * One service in the controller: its members, what was learned of them, what was published. Owner:
+ * the controller, which ticks it; the reports read it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "cells.h"
+#include "config.h"
+#include "generation.h"
+#include "judge.h"
+#include "learner.h"
+#include "ring.h"
+
+struct controller;
+
+#define SERVICE_HISTORY 32 /* generations of a service that are remembered */
+
+/* What the learner of a service is doing. */
+enum service_state {
+	SERVICE_OFF,	 /* learning: off, or nothing can be timed */
+	SERVICE_WAITING, /* not enough samples yet, or none fresh: the last generation stays */
+	SERVICE_SHADOW,	 /* learns, but all flows go by the control ring */
+	SERVICE_LEARNED, /* the learned arm is steered by what was learned */
+	SERVICE_JUDGED,	 /* learned was worse than control: switched off for a while */
+};
+
+/* One generation that was published, for the record. */
+struct service_event {
+	uint32_t generation;
+	uint64_t digest;
+	time_t when;
+	char why[120];
+	size_t leaves;
+	double expected_gain; /* relative */
+	double moved_share;   /* largest move of a share */
+	size_t moved_slots;   /* of the global ring */
+};
+
+struct service {
+	bool used;
+	uint16_t id;
+	const struct config_service *config; /* in the configuration in force */
+	struct learner_member member[LARCH_MAX_MEMBERS];
+	size_t members;
+	bool members_changed; /* since the last publication */
+	struct ring_builder *builder;
+	struct cells *cells;
+	struct judge *judge;
+	struct judge_report report;	 /* after the last tick */
+	struct cells_statistics counted; /* of the last tick */
+	struct generation *current;	 /* what the kernel steers by; NULL before the first */
+	struct generation *shadow;	 /* the last one trained, published or not; NULL: none */
+	enum service_state state;
+	const char *reason; /* why the state is not SERVICE_LEARNED; NULL */
+	unsigned age;	    /* ticks since the last publication */
+	struct service_event event[SERVICE_HISTORY]; /* ring buffer, at published % size */
+	uint64_t published;			     /* generations, since the daemon began */
+};
+
+/* Brings members (usable, weight, concurrency) up to date; true if something changed. */
+bool service_refresh_members(struct controller *controller, struct service *service);
+
+/* Publishes for members that have changed, without new learning. Errors have been logged. */
+void service_republish(struct controller *controller, struct service *service, const char *why);
+
+/* The service's part of a tick, after the samples have been read. Errors have been logged. */
+void service_tick(struct controller *controller, struct service *service);
+
+/* Frees what it owns; the kernel's tables stay as they are. */
+void service_close(struct service *service);
