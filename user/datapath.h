@@ -92,6 +92,8 @@ int datapath_each_cell(const struct datapath *datapath,
 		       void (*visit)(void *context, const struct larch_cell *cell,
 				     const struct larch_samples *samples),
 		       void *context);
+/* Makes sure that the cell is there. -E2BIG: the map is full. */
+int datapath_reserve_cell(struct datapath *datapath, const struct larch_cell *cell);
 int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell);
 
 /* Counters, summed over CPUs. */

@@ -87,6 +87,14 @@ int datapath_each_cell(const struct datapath *datapath,
 	return error == -ENOENT ? 0 : error;
 }
 
+int datapath_reserve_cell(struct datapath *datapath, const struct larch_cell *cell)
+{
+	const struct larch_samples none = {};
+	int error = result(bpf_map_update_elem(datapath->cells, cell, &none, BPF_NOEXIST));
+
+	return error == -EEXIST ? 0 : error;
+}
+
 int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell)
 {
 	return result(bpf_map_delete_elem(datapath->cells, cell));

@@ -55,10 +55,31 @@ static void read_samples(struct controller *controller)
 	controller_clock(controller, STAGE_READ, &clock);
 }
 
+/*
+ * What finds no room for a cell of its own is added up in these, one for each member and arm: they
+ * must be there before the map is full. Of very many members the first ones have them.
+ */
+static void reserve_rest(struct controller *controller, const struct service *service, size_t *room)
+{
+	for (size_t i = 0; i < service->members; i++) {
+		for (uint8_t arm = 0; arm < JUDGE_ARMS && *room; arm++, --*room) {
+			struct larch_cell rest = {
+				.service = service->id,
+				.backend = service->member[i].backend,
+				.protocol = IPPROTO_TCP,
+				.arm = arm,
+			};
+
+			datapath_reserve_cell(controller->datapath, &rest);
+		}
+	}
+}
+
 /* Cells that bring nothing give way to new ones. */
 static void make_room(struct controller *controller)
 {
 	struct larch_cell idle[256];
+	size_t rest = LARCH_MAX_CELLS / 8;
 
 	if (controller->cells < CELLS_HIGH)
 		return;
@@ -71,6 +92,7 @@ static void make_room(struct controller *controller)
 				   sizeof(idle) / sizeof(idle[0]));
 		while (count--)
 			datapath_remove_cell(controller->datapath, &idle[count]);
+		reserve_rest(controller, &controller->service[i], &rest);
 	}
 }
 
