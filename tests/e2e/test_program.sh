@@ -20,7 +20,7 @@ cleanup() {
 ip_link() {
 	lab_ip_link 2>/dev/null && return
 	LAB_IP_LINK=
-	lab_in balancer unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf &&
+	lab_in balancer unshare -m --propagation unchanged sh -c "mount --make-rprivate /sys && mount -t bpf bpf /sys/fs/bpf &&
 		ip link set dev eth0 xdpdrv obj $BUILD/larch.bpf.o sec xdp"
 }
 
@@ -107,7 +107,7 @@ test_program_with_other_maps_in_its_place_is_seen_and_replaced() {
 	load_start other --long 20 --long-interval-ms 100 --duration 5
 	sleep 1
 	# The same program once more, with maps of its own that nobody fills.
-	lab_in balancer unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf &&
+	lab_in balancer unshare -m --propagation unchanged sh -c "mount --make-rprivate /sys && mount -t bpf bpf /sys/fs/bpf &&
 		ip -force link set dev eth0 xdpdrv obj $BUILD/larch.bpf.o sec xdp" || fail "ip link" || return
 	program=$(program_id)
 	lab_ctl status | grep -q "eth0: the program is not attached" || fail "status" || return
@@ -123,7 +123,7 @@ test_restart_prefers_pinned_maps_in_use_to_empty_ones() {
 	larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
 	map=$(map_id "$LAB_PINS/larch_flows")
 	larchd_stop KILL
-	lab_in balancer unshare -m sh -c "mount -t bpf bpf /sys/fs/bpf &&
+	lab_in balancer unshare -m --propagation unchanged sh -c "mount --make-rprivate /sys && mount -t bpf bpf /sys/fs/bpf &&
 		ip -force link set dev eth0 xdpdrv obj $BUILD/larch.bpf.o sec xdp" || fail "ip link" || return
 	larchd_start || return
 	log_has "maps of its own that were never in use" || fail "log" || return
