@@ -7,7 +7,7 @@
 
 static __always_inline const struct larch_plan *classify_plan(const struct packet *packet)
 {
-	__u32 index = larch_bank_index(packet->service.id, packet->bank);
+	__u32 index = larch_bank_index(packet->service, packet->bank);
 
 	return bpf_map_lookup_elem(&larch_plans, &index);
 }
@@ -19,7 +19,7 @@ static __always_inline void classify_cell(struct packet *packet, __u32 size_clas
 	struct larch_cell *cell = &packet->cell;
 
 	cell->ingress = packet->ingress;
-	cell->service = packet->service.id;
+	cell->service = packet->service;
 	cell->port = bpf_ntohs(tuple->destination_port);
 	cell->protocol = tuple->protocol;
 	cell->hops = larch_hops(packet->ttl);
@@ -42,7 +42,7 @@ STAGE int classify(struct packet *packet, __u32 size_class)
 
 	if (!packet)
 		return LARCH_DROP_INTERNAL;
-	service = packet->service.id;
+	service = packet->service;
 	active = bpf_map_lookup_elem(&larch_active, &service);
 	if (!active || !active->generation)
 		return LARCH_DROP_NO_PLAN;

@@ -17,7 +17,7 @@ static __always_inline void count_traffic(struct larch_traffic *traffic, __u32 b
 static __always_inline void count_forwarded(const struct packet *packet, int outcome)
 {
 	bool new_flow = outcome != LARCH_FORWARD_FLOW;
-	__u32 service = packet->service.id, backend = packet->backend;
+	__u32 service = packet->service, backend = packet->backend;
 
 	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,
 		      new_flow);
@@ -25,8 +25,8 @@ static __always_inline void count_forwarded(const struct packet *packet, int out
 		      new_flow);
 }
 
-/* `action` is what forward() chose; for other outcomes the list says the verdict. */
-static __always_inline int count_exit(const struct packet *packet, __u32 outcome, int action)
+/* The verdict is what the list says of the outcome, or what the packet's way asked for. */
+static __always_inline int count_exit(const struct packet *packet, __u32 outcome)
 {
 	struct larch_counter *counter = bpf_map_lookup_elem(&larch_outcomes, &outcome);
 
@@ -35,7 +35,8 @@ static __always_inline int count_exit(const struct packet *packet, __u32 outcome
 		counter->bytes += packet->frame_bytes;
 	}
 	switch (outcome) {
-#define FORWARD action
+#define FORWARD packet->action
+#define REPLY	XDP_TX
 #define PASS	XDP_PASS
 #define DROP	XDP_DROP
 #define X(name, number, verdict, text)                                                             \
@@ -44,6 +45,7 @@ static __always_inline int count_exit(const struct packet *packet, __u32 outcome
 		LARCH_OUTCOMES(X)
 #undef X
 #undef FORWARD
+#undef REPLY
 #undef PASS
 #undef DROP
 	default:

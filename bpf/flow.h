@@ -18,16 +18,6 @@ enum flow_claim {
 	CLAIM_NEVER,
 };
 
-static __always_inline __u32 stamp_now(void)
-{
-	return bpf_ktime_get_coarse_ns() >> LARCH_STAMP_SHIFT & ((1 << LARCH_STAMP_BITS) - 1);
-}
-
-static __always_inline __u32 stamp_age(__u32 stamp, __u32 now)
-{
-	return (now - stamp) & ((1 << LARCH_STAMP_BITS) - 1);
-}
-
 static __always_inline struct larch_bucket *flow_bucket(__u32 index)
 {
 	return bpf_map_lookup_elem(&larch_flows, &index);
@@ -86,7 +76,7 @@ static __always_inline void flow_touch(struct packet *packet, struct larch_flow 
 {
 	union larch_identity identity = packet->identity;
 
-	identity.stamp = stamp_now();
+	identity.stamp = packet->stamp;
 	identity.state = state;
 	if (identity.word != packet->identity.word)
 		flow_set(packet, flow, identity);
@@ -107,10 +97,20 @@ static __always_inline enum flow_claim flow_claim_closing(const struct larch_flo
 	return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_CLOSING;
 }
 
+/* A datagram flow ends by being silent for as long as its service says. */
+static __always_inline enum flow_claim flow_claim_open(const struct larch_flow *flow, __u32 age)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+
+	if (timing.phase == LARCH_PHASE_DATAGRAM && age >= timing.acked)
+		return CLAIM_DEAD;
+	return age >= IDLE_STAMPS ? CLAIM_IDLE : CLAIM_NEVER;
+}
+
 static __always_inline enum flow_claim flow_claim(const struct larch_flow *flow,
 						  union larch_identity identity, __u32 now)
 {
-	__u32 age = stamp_age(identity.stamp, now);
+	__u32 age = larch_stamp_age(identity.stamp, now);
 
 	switch (identity.state) {
 	case LARCH_FLOW_FREE:
@@ -120,7 +120,7 @@ static __always_inline enum flow_claim flow_claim(const struct larch_flow *flow,
 	case LARCH_FLOW_CLOSING:
 		return flow_claim_closing(flow, age);
 	default:
-		return age >= IDLE_STAMPS ? CLAIM_IDLE : CLAIM_NEVER;
+		return flow_claim_open(flow, age);
 	}
 }
 
@@ -221,6 +221,24 @@ static __always_inline bool flow_gives_way(const struct larch_flow *flow,
 	return claim < flow_limit(after.state);
 }
 
+/* A datagram flow of the packet's service that was silent for so many stamp units has ended. */
+static __always_inline __u32 flow_idle_limit(const struct packet *packet)
+{
+	return packet->policy.idle ? packet->policy.idle : IDLE_STAMPS;
+}
+
+/* What a new flow's clock begins with. */
+static __always_inline union larch_timing flow_timing(const struct packet *packet)
+{
+	union larch_timing timing = {};
+
+	if (packet_of_stream(packet))
+		return timing;
+	timing.phase = LARCH_PHASE_DATAGRAM;
+	timing.acked = flow_idle_limit(packet);
+	return timing;
+}
+
 /* Remembers the packet's flow with its backend at `place`. NULL: somebody else is there now. */
 static __always_inline struct larch_flow *flow_insert(struct packet *packet, int place,
 						      enum larch_flow_state state)
@@ -228,7 +246,7 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 	union larch_identity identity = {
 		.tag = larch_hash_tag(packet->hash),
 		.backend = packet->backend,
-		.stamp = stamp_now(),
+		.stamp = packet->stamp,
 		.state = state,
 		.size = larch_size_class(packet->bytes),
 	};
@@ -242,6 +260,6 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 	flow_forget(packet, flow);
 	if (!flow_set(packet, flow, identity))
 		return NULL;
-	WRITE_ONCE(flow->timing.word, 0);
+	WRITE_ONCE(flow->timing.word, flow_timing(packet).word);
 	return flow;
 }

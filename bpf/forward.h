@@ -85,8 +85,8 @@ static __always_inline int forward_encapsulate(struct xdp_md *context, const str
 	return GO;
 }
 
-/* On GO, *action is XDP_TX or XDP_REDIRECT. */
-static __always_inline int forward(struct xdp_md *context, const struct packet *packet, int *action)
+/* On GO, packet->action says how the packet leaves. */
+static __always_inline int forward(struct xdp_md *context, struct packet *packet)
 {
 	__u32 id = packet->backend;
 	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
@@ -99,8 +99,8 @@ static __always_inline int forward(struct xdp_md *context, const struct packet *
 	go = forward_encapsulate(context, packet, backend);
 	if (go != GO)
 		return go;
-	*action = XDP_TX;
+	packet->action = XDP_TX;
 	if (backend->ifindex != packet->ingress)
-		*action = bpf_redirect(backend->ifindex, 0);
+		packet->action = bpf_redirect(backend->ifindex, 0);
 	return GO;
 }

@@ -29,10 +29,14 @@ static __always_inline bool backend_is_lost(const struct packet *packet)
 	return !backend || backend->tunnel == LARCH_TUNNEL_NONE || !backend->ready;
 }
 
-/* Is this the first packet of a new connection, whatever the flow table remembers? */
+/* Is this the first packet of a new flow, whatever the flow table remembers? */
 static __always_inline bool opens_anew(const struct packet *packet)
 {
-	return packet->tuple.protocol == IPPROTO_TCP && packet->tcp_flags & TCP_SYN &&
+	if (!packet_of_stream(packet))
+		return backend_is_lost(packet) ||
+		       larch_stamp_age(packet->identity.stamp, packet->stamp) >=
+			       flow_idle_limit(packet);
+	return packet->tcp_flags & TCP_SYN &&
 	       (packet->identity.state == LARCH_FLOW_CLOSING || backend_is_lost(packet));
 }
 
@@ -49,11 +53,11 @@ static __always_inline enum larch_flow_state state_after(const struct packet *pa
 /* A flow that the table knows: its backend, and its clock. */
 static __always_inline int balance_known(struct packet *packet, struct larch_flow *flow)
 {
-	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
+	bool tcp = packet_of_stream(packet);
 	struct measurement found = {};
 
 	packet->backend = packet->identity.backend;
-	if (tcp && packet->service.signal != LARCH_SIGNAL_NONE)
+	if (tcp && packet->policy.signal != LARCH_SIGNAL_NONE)
 		sample_flow(packet, flow, &found);
 	flow_touch(packet, flow, tcp ? state_after(packet) : packet->identity.state);
 	if ((found.connect_us || found.response_us) &&
@@ -67,7 +71,7 @@ static __always_inline int balance_known(struct packet *packet, struct larch_flo
 /* A flow that the table does not know: steer it, and remember where. */
 static __always_inline int balance_new(struct packet *packet, int place)
 {
-	bool tcp = packet->tuple.protocol == IPPROTO_TCP;
+	bool tcp = packet_of_stream(packet);
 	bool syn = tcp && packet->tcp_flags & TCP_SYN;
 	bool ends = tcp && packet->tcp_flags & (TCP_FIN | TCP_RST);
 	enum larch_flow_state state = syn ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN;
@@ -78,7 +82,7 @@ static __always_inline int balance_new(struct packet *packet, int place)
 	if (go != GO)
 		return go;
 	if (place == NO_PLACE && !ends)
-		place = flow_room(packet->hash, packet->bucket_mask, state, stamp_now());
+		place = flow_room(packet->hash, packet->bucket_mask, state, packet->stamp);
 	packet->by_ring = place == NO_PLACE || (tcp && !syn);
 	go = steer(packet);
 	if (go != GO)
@@ -88,7 +92,7 @@ static __always_inline int balance_new(struct packet *packet, int place)
 		return LARCH_FORWARD_UNTRACKED;
 	if (tcp && !syn)
 		return LARCH_FORWARD_UNKNOWN;
-	if (syn && packet->service.signal != LARCH_SIGNAL_NONE)
+	if (syn && packet->policy.signal != LARCH_SIGNAL_NONE)
 		sample_syn(packet, flow);
 	return LARCH_FORWARD_NEW;
 }
@@ -105,7 +109,7 @@ static __always_inline int balance_flow(struct packet *packet)
 	return balance_new(packet, place);
 }
 
-static __always_inline int balance(struct xdp_md *context, struct packet *packet, int *action)
+static __always_inline int balance(struct xdp_md *context, struct packet *packet)
 {
 	const struct larch_settings *settings;
 	int parsed, go, outcome;
@@ -117,14 +121,14 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	if (!settings || !service_maybe(settings, packet))
 		return LARCH_PASS_NOT_OURS;
 	if (parsed != GO)
-		return service_refuse(packet, parsed);
+		return service_refuse(settings, packet, parsed);
 	go = service_find(settings, packet);
 	if (go != GO)
 		return go;
 	outcome = balance_flow(packet);
 	if (outcome > LARCH_FORWARD_UNKNOWN)
 		return outcome;
-	go = forward(context, packet, action);
+	go = forward(context, packet);
 	if (go != GO)
 		return go;
 	count_forwarded(packet, outcome);
@@ -134,11 +138,10 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 SEC("xdp")
 int larch(struct xdp_md *context)
 {
-	struct packet packet = {};
-	int action = XDP_ABORTED;
-	int outcome = balance(context, &packet, &action);
+	struct packet packet = {.action = XDP_ABORTED};
+	int outcome = balance(context, &packet);
 
-	return count_exit(&packet, outcome, action);
+	return count_exit(&packet, outcome);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -21,11 +21,22 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_settings SEC(".maps");
 
+/* Two tables, see larch/service.h. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, LARCH_MAX_VIPS);
-	__type(key, struct larch_vip);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * LARCH_VIP_SLOTS);
+	__type(key, __u32);
+	__type(value, struct larch_vip_slot);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES);
+	__type(key, __u32);
 	__type(value, struct larch_service);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_services SEC(".maps");
 

@@ -13,14 +13,16 @@
 #include "larch/service.h"
 #include "larch/tuple.h"
 
-#define ETH_P_IP     0x0800
-#define ETH_P_IPV6   0x86dd
-#define ETH_P_8021Q  0x8100
-#define ETH_P_8021AD 0x88a8
-#define IPPROTO_IPIP 4
-#define IPPROTO_TCP  6
-#define IPPROTO_UDP  17
-#define IPPROTO_IPV6 41
+#define ETH_P_IP       0x0800
+#define ETH_P_IPV6     0x86dd
+#define ETH_P_8021Q    0x8100
+#define ETH_P_8021AD   0x88a8
+#define IPPROTO_ICMP   1
+#define IPPROTO_IPIP   4
+#define IPPROTO_TCP    6
+#define IPPROTO_UDP    17
+#define IPPROTO_IPV6   41
+#define IPPROTO_ICMPV6 58
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -33,6 +35,15 @@
 /* A function that is verified alone. Its pointers may be NULL for all that the verifier knows. */
 #define STAGE __attribute__((noinline))
 
+/* What kind of packet it is, as far as that decides its way. */
+enum packet_kind {
+	PACKET_WHOLE = 0, /* TCP or UDP, not a fragment */
+	PACKET_FIRST = 1, /* the first fragment of one: has the ports */
+	PACKET_LATER = 2, /* a later fragment: no ports */
+	PACKET_ERROR = 3, /* ICMP error: `tuple` is of the flow that it is about */
+	PACKET_ECHO = 4,  /* ICMP echo request */
+};
+
 struct packet {
 	/* parse */
 	struct larch_tuple tuple;
@@ -43,15 +54,20 @@ struct packet {
 	__u8 traffic_class;
 	__u8 ttl;
 	__u8 tcp_flags;
-	__u8 fragment; /* is part of a fragmented packet */
+	__u8 kind;	       /* enum packet_kind */
+	__u16 transport_bytes; /* IP header with options and extensions: where the transport begins
+				*/
+	__u32 fragment;	       /* FIRST, LATER: the identification, as on the wire */
 	__u32 sequence;
 	__u32 acknowledged;
 	__u32 ingress; /* interface index */
 
 	/* service */
-	struct larch_service service;
+	__u32 service;
+	struct larch_policy policy;
 	__u32 flags;	   /* enum larch_settings_flag */
 	__u32 bucket_mask; /* of the flow table */
+	__u32 stamp;	   /* now, as the flow table counts it */
 	__u64 hash;
 
 	/* flow */
@@ -65,7 +81,17 @@ struct packet {
 
 	/* steer, or the flow's entry */
 	__u32 backend;
+
+	/* forward */
+	__u32 action; /* enum xdp_action */
 };
+
+/* Has the flow a beginning and an end that its packets show? All others are datagram flows. */
+static __always_inline bool packet_of_stream(const struct packet *packet)
+{
+	return packet->tuple.protocol == IPPROTO_TCP &&
+	       !(packet->policy.flags & LARCH_SERVICE_BY_SOURCE);
+}
 
 #define READ_ONCE(x)	     (*(volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))

@@ -158,7 +158,7 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 		sample_connected(packet, flow, &timing, found);
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->tcp_flags & TCP_RST ||
-		    stamp_age(identity.stamp, stamp_now()) >= LARCH_REQUEST_STAMPS)) {
+		    larch_stamp_age(identity.stamp, packet->stamp) >= LARCH_REQUEST_STAMPS)) {
 		sample_owes(packet, -1, bpf_ktime_get_ns());
 		timing.phase = LARCH_PHASE_IDLE;
 	} else if (larch_phase_waits(timing.phase) &&
@@ -166,7 +166,7 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 		sample_answered(packet, &timing, found);
 	}
 	if (packet->payload && !(packet->tcp_flags & TCP_RST) &&
-	    packet->service.signal == LARCH_SIGNAL_RESPONSE)
+	    packet->policy.signal == LARCH_SIGNAL_RESPONSE)
 		sample_request(packet, &timing);
 store:
 	if (timing.word != before.word)
@@ -207,7 +207,7 @@ static __always_inline struct larch_samples *sample_cell_or_rest(const struct la
 static __always_inline void sample_slowdown(const struct packet *packet, struct larch_live *live,
 					    const struct measurement *found)
 {
-	__u32 index = larch_costs_index(packet->service.id, packet->bank, packet->leaf);
+	__u32 index = larch_costs_index(packet->service, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
 	const struct larch_plan *plan = classify_plan(packet);
 	const struct larch_cost *cost;

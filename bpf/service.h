@@ -22,37 +22,81 @@ static __always_inline bool service_maybe(const struct larch_settings *settings,
 	return larch_filter_test(settings->filter, larch_filter_hash(packet->tuple.destination));
 }
 
-static __always_inline struct larch_service *service_look_up(const struct packet *packet,
-							     __be16 port, __u8 protocol)
+static __always_inline bool service_same(const struct larch_vip *one, const struct larch_vip *other)
 {
-	struct larch_vip vip = {.port = port, .protocol = protocol};
+	const __u64 *a = (const __u64 *)one, *b = (const __u64 *)other;
 
-	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
-	return bpf_map_lookup_elem(&larch_services, &vip);
+	return a[0] == b[0] && a[1] == b[1] && *(const __u32 *)(a + 2) == *(const __u32 *)(b + 2);
+}
+
+/* The slot of an address, port, protocol and kind, or NULL. */
+static __always_inline const struct larch_vip_slot *
+service_look_up(const struct larch_settings *settings, const struct larch_vip *vip)
+{
+	__u32 table = READ_ONCE(settings->vips);
+	__u32 place = larch_vip_place(larch_filter_hash(vip->address), vip, table);
+
+	for (__u32 probe = 0; probe < LARCH_VIP_PROBES; probe++) {
+		__u32 index = larch_vip_index(place, probe, table);
+		const struct larch_vip_slot *slot = bpf_map_lookup_elem(&larch_vips, &index);
+
+		if (!slot || !slot->vip.kind)
+			return NULL;
+		if (service_same(&slot->vip, vip))
+			return slot;
+	}
+	return NULL;
 }
 
 /*
  * The outcome of a packet that cannot be parsed further: only if its address is really a
  * service's (and not just alike in the filter) is it ours to drop.
  */
-static __always_inline int service_refuse(const struct packet *packet, int outcome)
+static __always_inline int service_refuse(const struct larch_settings *settings,
+					  const struct packet *packet, int outcome)
 {
-	return service_look_up(packet, 0, 0) ? outcome : LARCH_PASS_NOT_OURS;
+	struct larch_vip vip = {.kind = LARCH_VIP_ADDRESS};
+
+	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
+	return service_look_up(settings, &vip) ? outcome : LARCH_PASS_NOT_OURS;
+}
+
+/* What the following stages need of the settings, and the flow's hash. */
+static __always_inline void service_begin(const struct larch_settings *settings,
+					  struct packet *packet)
+{
+	bool by_source = packet->policy.flags & LARCH_SERVICE_BY_SOURCE;
+
+	packet->flags = settings->flags;
+	packet->bucket_mask = settings->bucket_mask;
+	packet->stamp = bpf_jiffies64() >> (settings->stamp_shift & 31) & LARCH_STAMP_MASK;
+	packet->hash = larch_hash(&packet->tuple, by_source, settings->seed);
 }
 
 static __always_inline int service_find(const struct larch_settings *settings,
 					struct packet *packet)
 {
-	struct larch_service *service;
+	struct larch_vip vip = {
+		.port = packet->tuple.destination_port,
+		.protocol = packet->tuple.protocol,
+		.kind = LARCH_VIP_SERVICE,
+	};
+	const struct larch_vip_slot *slot;
+	const struct larch_service *service;
 
-	service = service_look_up(packet, packet->tuple.destination_port, packet->tuple.protocol);
-	if (!service)
-		service = service_look_up(packet, 0, packet->tuple.protocol);
-	if (!service)
+	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
+	slot = service_look_up(settings, &vip);
+	if (!slot) {
+		vip.port = 0;
+		slot = service_look_up(settings, &vip);
+	}
+	if (!slot)
 		return LARCH_PASS_NOT_OURS;
-	packet->service = *service;
-	packet->flags = settings->flags;
-	packet->bucket_mask = settings->bucket_mask;
-	packet->hash = larch_hash(&packet->tuple, settings->seed);
+	packet->service = slot->service;
+	service = bpf_map_lookup_elem(&larch_services, &packet->service);
+	if (!service)
+		return LARCH_DROP_NO_PLAN;
+	packet->policy = service->policy;
+	service_begin(settings, packet);
 	return GO;
 }

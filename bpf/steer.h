@@ -12,7 +12,7 @@
 
 static __always_inline const struct larch_slot *steer_slot(const struct packet *packet, __u32 ring)
 {
-	__u32 index = larch_ring_index(packet->service.id, packet->bank, ring);
+	__u32 index = larch_ring_index(packet->service, packet->bank, ring);
 	const struct larch_ring *found = bpf_map_lookup_elem(&larch_rings, &index);
 
 	return found ? &found->slot[larch_hash_slot(packet->hash)] : NULL;
@@ -54,7 +54,7 @@ static __always_inline __u64 steer_score(const struct packet *packet, const stru
 /* Three candidates, of which the one with the smallest live score takes the flow. */
 static __always_inline bool steer_by_learning(struct packet *packet, const struct larch_plan *plan)
 {
-	__u32 index = larch_costs_index(packet->service.id, packet->bank, packet->leaf);
+	__u32 index = larch_costs_index(packet->service, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
 	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
 	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);

@@ -20,13 +20,16 @@
 #include "larch/service.h"
 #include "larch/tuple.h"
 #include "lib/prng.h"
+#include "datapath_ticks.h"
 #include "ring.h"
+#include "vips.h"
 
 #define LOOPBACK     1 /* what the test run says the packet came in by */
 #define OTHER_VIPS   13
 #define CONCURRENCY  4
 #define SERVICE_US   1000
 #define BACKENDS_MTU 1500
+#define HZ	     250 /* whatever the kernel's is: no flow gets old here */
 
 /* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on the first ones. */
 enum { WEB4, WEB6, UDP4, SERVICES };
@@ -66,20 +69,21 @@ static struct larch_vip vip_ipv4(uint32_t address, uint8_t protocol)
 		.address = {0, 0, htonl(0xffff), htonl(address)},
 		.port = htons(BENCH_PORT),
 		.protocol = protocol,
+		.kind = LARCH_VIP_SERVICE,
 	};
 }
 
 static int add_service(const struct world *world, struct larch_settings *settings,
 		       const struct larch_vip *vip, uint16_t id)
 {
-	struct larch_service service = {.id = id, .signal = LARCH_SIGNAL_RESPONSE};
-	struct larch_service none = {.id = LARCH_MAX_SERVICES};
-	struct larch_vip address = {};
+	struct larch_vip_slot service = {.vip = *vip, .service = id};
+	struct larch_vip_slot address = {.vip.kind = LARCH_VIP_ADDRESS};
 
-	memcpy(address.address, vip->address, sizeof(address.address));
+	memcpy(address.vip.address, vip->address, sizeof(vip->address));
 	larch_filter_add(settings->filter, larch_filter_hash(vip->address));
-	return put(world, "larch_services", vip, &service)
-		       ?: put(world, "larch_services", &address, &none);
+	world->services[id].policy.signal = LARCH_SIGNAL_RESPONSE;
+	return vips_put(world->vips, settings->vips, &service)
+		       ?: vips_put(world->vips, settings->vips, &address);
 }
 
 static int add_services(const struct world *world, struct larch_settings *settings)
@@ -236,7 +240,9 @@ static int fill(struct world *world)
 
 	world->flows = map_memory(world, "larch_flows");
 	world->live = map_memory(world, "larch_live");
-	if (!settings || !world->flows || !world->live)
+	world->vips = map_memory(world, "larch_vips");
+	world->services = map_memory(world, "larch_services");
+	if (!settings || !world->flows || !world->live || !world->vips || !world->services)
 		return -ENOMEM;
 	error = add_services(world, settings);
 	if (!error)
@@ -247,6 +253,8 @@ static int fill(struct world *world)
 	settings->seed[1] = 0xfedcba9876543210ull;
 	settings->bucket_mask = world->buckets - 1;
 	settings->flags = LARCH_COUNT_SYNS;
+	settings->hz = HZ;
+	settings->stamp_shift = datapath_ticks_shift(HZ);
 	settings->abi = LARCH_ABI;
 	return error;
 }

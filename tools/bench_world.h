@@ -21,6 +21,8 @@ struct world {
 	int outcomes;
 	struct larch_bucket *flows;
 	struct larch_live *live;
+	struct larch_vip_slot *vips;
+	struct larch_service *services;
 	uint32_t buckets;
 };
 

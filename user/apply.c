@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "controller.h"
+#include "larch/tuple.h"
 #include "log.h"
 #include "publisher.h"
 
@@ -19,15 +20,19 @@ struct known {
 	size_t count;
 };
 
-static void note_known(void *context, const struct larch_vip *vip,
-		       const struct larch_service *service)
+static void read_known(const struct datapath *datapath, struct known *known)
 {
-	struct known *known = context;
+	uint32_t first = larch_vip_index(0, 0, datapath->settings->vips);
 
-	if (service->id >= LARCH_MAX_SERVICES || known->count >= LARCH_MAX_VIPS)
-		return;
-	known->vip[known->count] = *vip;
-	known->id[known->count++] = service->id;
+	for (uint32_t i = first; i < first + LARCH_VIP_SLOTS; i++) {
+		const struct larch_vip_slot *slot = &datapath->vips[i];
+
+		if (slot->vip.kind != LARCH_VIP_SERVICE || slot->service >= LARCH_MAX_SERVICES ||
+		    known->count >= LARCH_MAX_VIPS)
+			continue;
+		known->vip[known->count] = slot->vip;
+		known->id[known->count++] = slot->service;
+	}
 }
 
 /* The id that an earlier daemon gave to a service with one of these addresses. */
@@ -241,31 +246,50 @@ static void adopt_generation(struct controller *controller, struct service *serv
 	service->members_changed = !is_current(service);
 }
 
+/* What is written to larch_vips. */
+struct entries {
+	struct larch_vip_slot slot[LARCH_MAX_VIPS];
+	size_t count;
+};
+
+static void add_entry(struct entries *entries, const struct larch_vip *vip, uint16_t service)
+{
+	entries->slot[entries->count++] = (struct larch_vip_slot){.vip = *vip, .service = service};
+}
+
+/* Says that the address is a service's, once for all its ports. */
+static void add_address(struct entries *entries, const struct larch_vip *vip)
+{
+	struct larch_vip entry = {.kind = LARCH_VIP_ADDRESS};
+
+	memcpy(entry.address, vip->address, sizeof(entry.address));
+	for (size_t i = 0; i < entries->count; i++) {
+		if (memcmp(&entries->slot[i].vip, &entry, sizeof(entry)) == 0)
+			return;
+	}
+	add_entry(entries, &entry, LARCH_MAX_SERVICES);
+}
+
 static int put_services(struct controller *controller, const uint16_t *id)
 {
 	const struct larch_config *config = controller->config;
-	struct larch_service *service;
-	struct larch_vip *vip;
-	size_t count = 0;
-	int error = -ENOMEM;
+	struct entries *entries = calloc(1, sizeof(*entries));
+	int error;
 
-	vip = calloc(LARCH_MAX_VIPS, sizeof(*vip));
-	service = calloc(LARCH_MAX_VIPS, sizeof(*service));
-	if (!vip || !service)
-		goto out;
+	if (!entries)
+		return -ENOMEM;
 	for (size_t i = 0; i < config->service_count; i++) {
-		for (size_t j = 0; j < config->services[i].vip_count; j++) {
-			vip[count] = config->services[i].vips[j];
-			service[count++] = (struct larch_service){
-				.id = id[i],
-				.signal = (uint8_t)config->services[i].signal,
-			};
+		const struct config_service *from = &config->services[i];
+		struct larch_service service = {.policy.signal = (uint8_t)from->signal};
+
+		publisher_service(controller->datapath, id[i], &service);
+		for (size_t j = 0; j < from->vip_count; j++) {
+			add_address(entries, &from->vips[j]);
+			add_entry(entries, &from->vips[j], id[i]);
 		}
 	}
-	error = publisher_services(controller->datapath, vip, service, count);
-out:
-	free(vip);
-	free(service);
+	error = publisher_vips(controller->datapath, entries->slot, entries->count);
+	free(entries);
 	return error;
 }
 
@@ -380,7 +404,7 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 	int error = known ? 0 : -ENOMEM;
 
 	if (!error)
-		error = datapath_each_service(controller->datapath, note_known, known);
+		read_known(controller->datapath, known);
 	if (!error &&
 	    (config->service_count > LARCH_MAX_SERVICES ||
 	     !registry_has_room(&controller->registry, config->backends, config->backend_count)))

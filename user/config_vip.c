@@ -87,6 +87,7 @@ static void combine(const struct config_reading *reading, const struct setting *
 			memcpy(vip->address, &addresses[i], sizeof(vip->address));
 			vip->port = htons((uint16_t)ports[j]);
 			vip->protocol = protocol;
+			vip->kind = LARCH_VIP_SERVICE;
 			other = told ? index : find_vip(reading->config, index, vip);
 			if (other == index)
 				continue;

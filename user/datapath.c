@@ -11,6 +11,7 @@
 
 #include "datapath.h"
 #include "datapath_kernel.h"
+#include "datapath_ticks.h"
 #include "log.h"
 
 static int forward_libbpf_log(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -244,16 +245,18 @@ static int map_all(struct datapath *datapath)
 	datapath->active = map_memory(object->maps.larch_active);
 	datapath->kernel->plans = map_memory(object->maps.larch_plans);
 	datapath->live = map_memory(object->maps.larch_live);
+	datapath->vips = map_memory(object->maps.larch_vips);
+	datapath->services = map_memory(object->maps.larch_services);
 	datapath->flows = map_memory(object->maps.larch_flows);
 	datapath->buckets = bpf_map__max_entries(object->maps.larch_flows);
-	datapath->services = bpf_map__fd(object->maps.larch_services);
 	datapath->backends = bpf_map__fd(object->maps.larch_backends);
 	datapath->cells = bpf_map__fd(object->maps.larch_cells);
 	datapath->outcomes = bpf_map__fd(object->maps.larch_outcomes);
 	datapath->service_traffic = bpf_map__fd(object->maps.larch_svc_count);
 	datapath->backend_traffic = bpf_map__fd(object->maps.larch_bck_count);
 	return datapath->settings && datapath->active && datapath->kernel->plans &&
-			       datapath->live && datapath->flows
+			       datapath->live && datapath->vips && datapath->services &&
+			       datapath->flows
 		       ? 0
 		       : -ENOMEM;
 }
@@ -317,6 +320,7 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	if (!datapath || !(datapath->kernel = calloc(1, sizeof(*datapath->kernel))))
 		goto fail;
 	datapath->kernel->lock = -1;
+	datapath->kernel->ticks = -1;
 	snprintf(datapath->kernel->pins, sizeof(datapath->kernel->pins), "%s", pin_directory);
 	datapath->kernel->lock = error = datapath_directory(pin_directory);
 	if (error < 0)
@@ -326,6 +330,9 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	if (error)
 		goto fail;
 	datapath->cpus = (unsigned)cpus;
+	datapath->kernel->ticks = error = datapath_ticks_open();
+	if (error < 0)
+		goto fail;
 	error = load(datapath, interfaces, interface_count, flow_entries);
 	if (error)
 		goto fail;
@@ -344,9 +351,23 @@ void datapath_close(struct datapath *datapath)
 		larch_bpf__destroy(datapath->kernel->object);
 		if (datapath->kernel->lock >= 0)
 			close(datapath->kernel->lock);
+		if (datapath->kernel->ticks >= 0)
+			close(datapath->kernel->ticks);
 	}
 	free(datapath->kernel);
 	free(datapath);
+}
+
+uint32_t datapath_tick_rate(const struct datapath *datapath)
+{
+	return datapath_ticks_rate(datapath->kernel->ticks);
+}
+
+uint32_t datapath_stamp(const struct datapath *datapath)
+{
+	uint32_t ticks = datapath->kernel ? datapath_ticks_read(datapath->kernel->ticks) : 0;
+
+	return ticks >> (datapath->settings->stamp_shift & 31) & LARCH_STAMP_MASK;
 }
 
 void datapath_unpin(struct datapath *datapath)

@@ -21,12 +21,14 @@
 struct datapath {
 	/* mapped */
 	struct larch_settings *settings;
-	struct larch_active *active; /* [LARCH_MAX_SERVICES] */
-	struct larch_live *live;     /* [LARCH_MAX_BACKENDS] */
-	struct larch_bucket *flows;  /* [buckets] */
+	struct larch_active *active;	/* [LARCH_MAX_SERVICES] */
+	struct larch_live *live;	/* [LARCH_MAX_BACKENDS] */
+	struct larch_vip_slot *vips;	/* [2 * LARCH_VIP_SLOTS] */
+	struct larch_service *services; /* [LARCH_MAX_SERVICES] */
+	struct larch_bucket *flows;	/* [buckets] */
 	uint32_t buckets;
 	/* by system call */
-	int services, backends, cells, outcomes, service_traffic, backend_traffic;
+	int backends, cells, outcomes, service_traffic, backend_traffic;
 	unsigned cpus;
 	bool adopted; /* the maps were there before */
 	struct datapath_kernel *kernel;
@@ -72,20 +74,17 @@ int datapath_attachable(const char *interface);
 /* Is a program of ours, with the maps that we write, attached there now? */
 bool datapath_attached(const struct datapath *datapath, const char *interface);
 
-/* larch_services and larch_backends, one entry each. */
-int datapath_put_service(struct datapath *datapath, const struct larch_vip *vip,
-			 const struct larch_service *service);
-int datapath_remove_service(struct datapath *datapath, const struct larch_vip *vip);
+/* Now, as flows are stamped: see larch/flow.h. The settings must say how. */
+uint32_t datapath_stamp(const struct datapath *datapath);
+
+/* Ticks of the kernel a second. */
+uint32_t datapath_tick_rate(const struct datapath *datapath);
+
+/* Entries of larch_backends. */
 int datapath_put_backend(struct datapath *datapath, uint32_t id,
 			 const struct larch_backend *backend);
 int datapath_get_backend(const struct datapath *datapath, uint32_t id,
 			 struct larch_backend *backend);
-
-/* Calls visit() for each entry of larch_services. */
-int datapath_each_service(const struct datapath *datapath,
-			  void (*visit)(void *context, const struct larch_vip *vip,
-					const struct larch_service *service),
-			  void *context);
 
 /* Calls visit() for each entry of larch_cells, read in batches. */
 int datapath_each_cell(const struct datapath *datapath,

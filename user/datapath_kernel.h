@@ -9,6 +9,7 @@ struct datapath_kernel {
 	struct larch_bpf *object;
 	char pins[192]; /* folder of a bpffs */
 	int lock;	/* the same, opened; locked while this process writes to the maps */
+	int ticks;	/* see datapath_ticks.h */
 	struct larch_plan *plans;		       /* all */
 	struct larch_ring *rings[LARCH_MAX_SERVICES];  /* of all banks; NULL: not mapped yet */
 	struct larch_costs *costs[LARCH_MAX_SERVICES]; /* the same */

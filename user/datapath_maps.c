@@ -14,17 +14,6 @@ static int result(int returned)
 	return returned == 0 ? 0 : -errno;
 }
 
-int datapath_put_service(struct datapath *datapath, const struct larch_vip *vip,
-			 const struct larch_service *service)
-{
-	return result(bpf_map_update_elem(datapath->services, vip, service, BPF_ANY));
-}
-
-int datapath_remove_service(struct datapath *datapath, const struct larch_vip *vip)
-{
-	return result(bpf_map_delete_elem(datapath->services, vip));
-}
-
 int datapath_put_backend(struct datapath *datapath, uint32_t id,
 			 const struct larch_backend *backend)
 {
@@ -35,24 +24,6 @@ int datapath_get_backend(const struct datapath *datapath, uint32_t id,
 			 struct larch_backend *backend)
 {
 	return result(bpf_map_lookup_elem(datapath->backends, &id, backend));
-}
-
-int datapath_each_service(const struct datapath *datapath,
-			  void (*visit)(void *context, const struct larch_vip *vip,
-					const struct larch_service *service),
-			  void *context)
-{
-	struct larch_vip key, next;
-	struct larch_service service;
-	const struct larch_vip *at = NULL;
-
-	while (bpf_map_get_next_key(datapath->services, at, &next) == 0) {
-		if (bpf_map_lookup_elem(datapath->services, &next, &service) == 0)
-			visit(context, &next, &service);
-		key = next;
-		at = &key;
-	}
-	return errno == ENOENT ? 0 : -errno;
 }
 
 struct batch {

@@ -8,8 +8,6 @@
 #include "larch/score.h"
 #include "region.h"
 
-#define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
-
 static const struct larch_flow *find_in(const struct explain_input *input, uint32_t bucket,
 					uint32_t tag, union larch_identity *identity)
 {
@@ -26,7 +24,6 @@ static const struct larch_flow *find_in(const struct explain_input *input, uint3
 
 static void look_up(const struct explain_input *input, struct explain *out)
 {
-	uint32_t now = (uint32_t)(input->now_ns >> LARCH_STAMP_SHIFT) & STAMP_MASK;
 	uint32_t tag = larch_hash_tag(out->hash);
 	const struct larch_flow *flow = NULL;
 
@@ -42,8 +39,8 @@ static void look_up(const struct explain_input *input, struct explain *out)
 		return;
 	out->known = true;
 	out->timing.word = __atomic_load_n(&flow->timing.word, __ATOMIC_RELAXED);
-	out->idle_ns = (uint64_t)((now - (uint32_t)out->identity.stamp) & STAMP_MASK)
-		       << LARCH_STAMP_SHIFT;
+	out->idle_ns = larch_stamp_age((uint32_t)out->identity.stamp, input->stamp) *
+		       larch_stamp_ns(input->settings);
 }
 
 static struct larch_features features_of(const struct explain_input *input)
@@ -134,7 +131,7 @@ static void steer(const struct explain_input *input, struct explain *out)
 void explain_flow(const struct explain_input *input, struct explain *out)
 {
 	*out = (struct explain){.member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
-	out->hash = larch_hash(&input->tuple, input->settings->seed);
+	out->hash = larch_hash(&input->tuple, input->by_source, input->settings->seed);
 	out->arm = larch_hash_arm(out->hash);
 	out->slot = larch_hash_slot(out->hash);
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);

@@ -26,6 +26,8 @@ struct explain_input {
 	const struct larch_costs *costs; /* [the plan's leaves] */
 	const struct larch_live *live;	 /* [LARCH_MAX_BACKENDS] */
 	uint64_t now_ns;		 /* monotonic clock */
+	uint32_t stamp;			 /* the same as flows are stamped */
+	int by_source;			 /* the service's flows have no ports */
 };
 
 /* One test on the way through the tree. */

@@ -5,18 +5,17 @@
 
 #include "flows.h"
 
-#define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
 /*
  * Closed flows keep their entry this long (2 minutes): their client may have closed its half only
  * and go on to receive. The packet path takes their place sooner if it needs it.
  */
 #define CLOSING_STAMPS 14
 /* Stamps older than this are moved up to it, so that they never look young again. */
-#define OLDEST_STAMPS (STAMP_MASK - 64)
+#define OLDEST_STAMPS (LARCH_STAMP_MASK - 64)
 
 static uint32_t age_of(union larch_identity identity, uint32_t now)
 {
-	return (now - (uint32_t)identity.stamp) & STAMP_MASK;
+	return larch_stamp_age((uint32_t)identity.stamp, now);
 }
 
 static bool is_dead(union larch_identity identity, union larch_timing timing, uint32_t age)
@@ -70,7 +69,7 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 	if (age > OLDEST_STAMPS) {
 		union larch_identity kept = identity;
 
-		kept.stamp = (now - OLDEST_STAMPS) & STAMP_MASK;
+		kept.stamp = (now - OLDEST_STAMPS) & LARCH_STAMP_MASK;
 		replace(flow, identity.word, kept.word);
 	}
 	out->open += identity.state == LARCH_FLOW_OPEN;
@@ -81,11 +80,9 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 		out->waiting[identity.backend]++;
 }
 
-void flows_walk(struct larch_bucket *bucket, size_t buckets, uint64_t now_ns, int count_syns,
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, int count_syns,
 		struct flows_count *out)
 {
-	uint32_t now = (uint32_t)(now_ns >> LARCH_STAMP_SHIFT) & STAMP_MASK;
-
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < buckets; i++) {
 		for (size_t j = 0; j < LARCH_BUCKET_FLOWS; j++)

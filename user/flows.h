@@ -18,6 +18,6 @@ struct flows_count {
 	uint32_t cleared;		      /* dead ones removed by this walk */
 };
 
-/* now_ns: CLOCK_MONOTONIC. count_syns: connects not answered count as waiting. */
-void flows_walk(struct larch_bucket *bucket, size_t buckets, uint64_t now_ns, int count_syns,
+/* now: a stamp. count_syns: connects not answered count as waiting. */
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, int count_syns,
 		struct flows_count *out);

@@ -8,7 +8,9 @@
 #include <sys/random.h>
 
 #include "larch/tuple.h"
+#include "datapath_ticks.h"
 #include "publisher.h"
+#include "vips.h"
 
 #define IN_FLIGHT_MOST	   65535
 #define VERSION_AND_LENGTH 0x45 /* of an IPv4 header without options */
@@ -16,15 +18,19 @@
 int publisher_settings(struct datapath *datapath)
 {
 	struct larch_settings *settings = datapath->settings;
-	uint64_t seed[2];
+	uint64_t seed[2], token[2];
 
 	settings->flags = LARCH_COUNT_SYNS;
 	__atomic_store_n(&settings->bucket_mask, datapath->buckets - 1, __ATOMIC_RELAXED);
 	if (settings->abi == LARCH_ABI)
 		return 0;
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
+	    getrandom(token, sizeof(token), 0) != sizeof(token))
 		return -errno;
 	memcpy(settings->seed, seed, sizeof(seed));
+	memcpy(settings->token, token, sizeof(token));
+	settings->hz = datapath_tick_rate(datapath);
+	settings->stamp_shift = datapath_ticks_shift(settings->hz);
 	__atomic_store_n(&settings->abi, LARCH_ABI, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -73,80 +79,51 @@ int publisher_read(struct datapath *datapath, uint32_t service, struct generatio
 	return error ? error : generation_read(out, bank.plan, bank.rings, bank.costs);
 }
 
-/* The entry that says "this address is a service's". */
-static struct larch_vip address_entry(const struct larch_vip *vip)
-{
-	struct larch_vip entry = {};
-
-	memcpy(entry.address, vip->address, sizeof(entry.address));
-	return entry;
-}
-
-struct services {
-	const struct larch_vip *vip;
-	size_t count;
-	struct larch_vip *stale;
-	size_t stale_count, stale_room;
-};
-
-static bool is_wanted(const struct services *services, const struct larch_vip *vip)
-{
-	for (size_t i = 0; i < services->count; i++) {
-		struct larch_vip entry = address_entry(&services->vip[i]);
-
-		if (memcmp(&services->vip[i], vip, sizeof(*vip)) == 0 ||
-		    memcmp(&entry, vip, sizeof(*vip)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void note_stale(void *context, const struct larch_vip *vip,
-		       const struct larch_service *service)
-{
-	struct services *services = context;
-
-	(void)service;
-	if (!is_wanted(services, vip) && services->stale_count < services->stale_room)
-		services->stale[services->stale_count++] = *vip;
-}
-
-static void set_filter(struct datapath *datapath, const struct larch_vip *vip, size_t count)
+static void set_filter(struct datapath *datapath, const struct larch_vip_slot *entry, size_t count)
 {
 	__u64 filter[LARCH_FILTER_WORDS] = {};
 
-	for (size_t i = 0; i < count; i++) {
-		larch_filter_add(filter, larch_filter_hash(vip[i].address));
-	}
+	for (size_t i = 0; i < count; i++)
+		larch_filter_add(filter, larch_filter_hash(entry[i].vip.address));
 	for (size_t i = 0; i < LARCH_FILTER_WORDS; i++)
 		__atomic_store_n(&datapath->settings->filter[i], filter[i], __ATOMIC_RELEASE);
 }
 
-int publisher_services(struct datapath *datapath, const struct larch_vip *vip,
-		       const struct larch_service *service, size_t count)
+/* The filter says yes to both tables' addresses while one takes over from the other. */
+static void widen_filter(struct datapath *datapath, const struct larch_vip_slot *entry,
+			 size_t count)
 {
-	struct services services = {.vip = vip, .count = count, .stale_room = LARCH_MAX_VIPS};
-	const struct larch_service none = {.id = LARCH_MAX_SERVICES};
-	int error = 0;
+	__u64 filter[LARCH_FILTER_WORDS];
 
-	for (size_t i = 0; !error && i < count; i++) {
-		struct larch_vip entry = address_entry(&vip[i]);
+	memcpy(filter, datapath->settings->filter, sizeof(filter));
+	for (size_t i = 0; i < count; i++)
+		larch_filter_add(filter, larch_filter_hash(entry[i].vip.address));
+	for (size_t i = 0; i < LARCH_FILTER_WORDS; i++)
+		__atomic_store_n(&datapath->settings->filter[i], filter[i], __ATOMIC_RELEASE);
+}
 
-		error = datapath_put_service(datapath, &vip[i], &service[i]);
-		if (!error)
-			error = datapath_put_service(datapath, &entry, &none);
-	}
-	services.stale = calloc(LARCH_MAX_VIPS, sizeof(*services.stale));
-	if (!error && !services.stale)
-		error = -ENOMEM;
-	if (!error)
-		error = datapath_each_service(datapath, note_stale, &services);
-	for (size_t i = 0; !error && i < services.stale_count; i++)
-		error = datapath_remove_service(datapath, &services.stale[i]);
-	free(services.stale);
-	if (!error)
-		set_filter(datapath, vip, count);
-	return error;
+int publisher_vips(struct datapath *datapath, const struct larch_vip_slot *entry, size_t count)
+{
+	struct larch_settings *settings = datapath->settings;
+	int64_t vips = vips_build(datapath->vips, settings->vips, entry, count);
+
+	if (vips < 0)
+		return (int)vips;
+	widen_filter(datapath, entry, count);
+	__atomic_store_n(&settings->vips, (uint32_t)vips, __ATOMIC_RELEASE);
+	set_filter(datapath, entry, count);
+	return 0;
+}
+
+void publisher_service(struct datapath *datapath, uint32_t id, const struct larch_service *service)
+{
+	struct larch_service *at = &datapath->services[id];
+	uint64_t policy;
+
+	memcpy(&policy, &service->policy, sizeof(policy));
+	memcpy((char *)at + sizeof(policy), (const char *)service + sizeof(policy),
+	       sizeof(*at) - sizeof(policy));
+	__atomic_store_n((uint64_t *)(void *)&at->policy, policy, __ATOMIC_RELEASE);
 }
 
 /* Ones' complement sum of the outer IPv4 header without length, DSCP and protocol. */

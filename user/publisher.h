@@ -25,11 +25,13 @@ void publisher_retire(struct datapath *datapath, uint32_t service);
 int publisher_read(struct datapath *datapath, uint32_t service, struct generation **out);
 
 /*
- * Makes larch_services hold exactly these: adds before it removes, then the filter follows.
- * count entries of vip, each with the service of the same index.
+ * Makes larch_vips hold exactly these: builds the table that is not in force, then switches to it
+ * by one store. Each service's entry must stand already. -ENOSPC: more than LARCH_MAX_VIPS.
  */
-int publisher_services(struct datapath *datapath, const struct larch_vip *vip,
-		       const struct larch_service *service, size_t count);
+int publisher_vips(struct datapath *datapath, const struct larch_vip_slot *entry, size_t count);
+
+/* Writes larch_services[id]; what every packet needs of it changes at once. */
+void publisher_service(struct datapath *datapath, uint32_t id, const struct larch_service *service);
 
 /* The outer header towards `address` by this next hop; with from_ipv4/6 unless unspecified. */
 int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_addr *address,

@@ -45,8 +45,8 @@ static const char *arm_of(const char *text, const __u64 seed[2])
 	    endpoint_tuple(field[0], source_port, field[2], destination_port, protocol, &tuple) !=
 		    0)
 		return NULL;
-	return larch_hash_arm(larch_hash(&tuple, seed)) == LARCH_ARM_CONTROL ? "control"
-									     : "learned";
+	return larch_hash_arm(larch_hash(&tuple, 0, seed)) == LARCH_ARM_CONTROL ? "control"
+										: "learned";
 }
 
 json_t *report_arm(struct controller *controller, const json_t *request)

@@ -92,6 +92,7 @@ static void take_tables(struct controller *controller, const struct service *ser
 		input->flows = datapath->flows;
 	input->live = datapath->live;
 	input->now_ns = clock_now();
+	input->stamp = datapath_stamp(controller->datapath);
 	if (report_is_live(controller) && datapath->active[service->id].generation &&
 	    datapath_bank(datapath, service->id, datapath->active[service->id].bank, &bank) == 0) {
 		input->plan = bank.plan;

@@ -151,7 +151,8 @@ static void walk_flows(struct controller *controller)
 	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
 		live[i] =
 			__atomic_load_n(&controller->datapath->live[i].in_flight, __ATOMIC_RELAXED);
-	flows_walk(controller->datapath->flows, controller->datapath->buckets, clock_now(),
+	flows_walk(controller->datapath->flows, controller->datapath->buckets,
+		   datapath_stamp(controller->datapath),
 		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, &controller->flows);
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
 		if (!controller->registry.backend[i].used)

@@ -5,14 +5,20 @@
 #include "types.h"
 
 enum larch_tunnel {
-	LARCH_TUNNEL_NONE = 0, /* the entry is not in use */
-	LARCH_TUNNEL_IPV4 = 1, /* outer header IPv4: IPIP, or IPv6 in IPv4 */
-	LARCH_TUNNEL_IPV6 = 2, /* outer header IPv6: IPv6 in IPv6, or IPv4 in IPv6 */
+	LARCH_TUNNEL_NONE = 0,	/* the entry is not in use */
+	LARCH_TUNNEL_IPV4 = 1,	/* outer header IPv4: IPIP, or IPv6 in IPv4 */
+	LARCH_TUNNEL_IPV6 = 2,	/* outer header IPv6: IPv6 in IPv6, or IPv4 in IPv6 */
+	LARCH_TUNNEL_LOCAL = 3, /* this host: no tunnel, its own network stack has the packet */
 };
 
 /* The outer IPv4 header: what the program writes and what `checksum` is counted over must agree. */
 #define LARCH_OUTER_TTL		  64
 #define LARCH_OUTER_DONT_FRAGMENT 0x4000
+
+enum larch_ready {
+	LARCH_READY_ROUTED = 1, /* by a gateway: tunnels and NAT get there */
+	LARCH_READY_DIRECT = 3, /* a neighbour: L2 rewriting does, too */
+};
 
 /*
  * Entry of larch_backends. The daemon keeps it by netlink: addresses, MACs and interface are what
@@ -20,7 +26,7 @@ enum larch_tunnel {
  */
 struct larch_backend {
 	__u8 tunnel; /* enum larch_tunnel */
-	__u8 ready;  /* the next hop is known */
+	__u8 ready;  /* enum larch_ready; 0: the next hop is not known */
 	__u16 mtu;   /* bytes that one outer packet may have */
 	__u32 ifindex;
 	__u8 destination_mac[6];

@@ -26,12 +26,16 @@ enum larch_flow_phase {
 	LARCH_PHASE_CONNECT_AGAIN = 3, /* SYN was sent more than once: not measured (Karn) */
 	LARCH_PHASE_FIRST = 4,	       /* first request sent, answer awaited */
 	LARCH_PHASE_REQUEST = 5,       /* later request sent, answer awaited */
-	LARCH_PHASE_BLURRED = 6, /* request sent, but a retransmission spoilt the measurement */
+	LARCH_PHASE_BLURRED = 6,  /* request sent, but a retransmission spoilt the measurement */
+	LARCH_PHASE_DATAGRAM = 7, /* not timed; `acked` is the idle time-out in stamp units */
 };
 
-/* Unit of `stamp`: 2^33 ns (8.6 s) of the coarse monotonic clock; wraps after 73 minutes. */
-#define LARCH_STAMP_SHIFT 33
-#define LARCH_STAMP_BITS  9
+/*
+ * Unit of `stamp`: 2^larch_settings.stamp_shift ticks of the kernel, which comes to 6.8 to 10.3 s
+ * (reading the tick counter costs nothing, reading a clock does); wraps after about an hour.
+ */
+#define LARCH_STAMP_BITS 9
+#define LARCH_STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
 /* Unit of `start`: 2^10 ns of the monotonic clock; wraps after 68 s. */
 #define LARCH_START_SHIFT 10
 #define LARCH_START_BITS  26
@@ -84,5 +88,11 @@ _Static_assert(sizeof(struct larch_bucket) == 64, "a bucket is one cache line");
 /* Does the phase stand for a request (or a connect) that the backend has not answered? */
 LARCH_INLINE int larch_phase_waits(__u32 phase)
 {
-	return phase >= LARCH_PHASE_CONNECT;
+	return phase >= LARCH_PHASE_CONNECT && phase != LARCH_PHASE_DATAGRAM;
+}
+
+/* Units from one stamp to a later one. */
+LARCH_INLINE __u32 larch_stamp_age(__u32 stamp, __u32 now)
+{
+	return (now - stamp) & LARCH_STAMP_MASK;
 }

@@ -8,6 +8,7 @@
 #include "cell.h"
 #include "flow.h"
 #include "plan.h"
+#include "service.h"
 #include "types.h"
 
 struct larch_tuple {
@@ -28,10 +29,12 @@ LARCH_INLINE __u64 larch_mix(__u64 hash, __u64 word)
 	return hash;
 }
 
-LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, const __u64 seed[2])
+/* by_source: a flow is all that one address sends to another by one protocol, whatever the ports.
+ */
+LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, int by_source, const __u64 seed[2])
 {
-	__u64 ports = (__u64)tuple->protocol << 32 | (__u32)tuple->source_port << 16 |
-		      tuple->destination_port;
+	__u32 ports = (__u32)tuple->source_port << 16 | tuple->destination_port;
+	__u64 rest = (__u64)tuple->protocol << 32 | (by_source ? 0 : ports);
 	__u64 hash = seed[0];
 
 	if (tuple->ipv6) {
@@ -42,7 +45,7 @@ LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, const __u64 seed[
 	} else {
 		hash = larch_mix(hash, (__u64)tuple->source[3] << 32 | tuple->destination[3]);
 	}
-	hash = larch_mix(hash, ports ^ seed[1]);
+	hash = larch_mix(hash, rest ^ seed[1]);
 	hash *= 0xc4ceb9fe1a85ec53ull;
 	return hash ^ hash >> 29;
 }
@@ -95,6 +98,23 @@ LARCH_INLINE __u64 larch_filter_hash(const __be32 address[4])
 	__u64 low = (__u64)address[2] << 32 | address[3];
 
 	return ((high * 0x9e3779b97f4a7c15ull) ^ low) * 0xff51afd7ed558ccdull;
+}
+
+/* Where an entry of larch_vips is looked for first. `hash` is larch_filter_hash() of its address.
+ */
+LARCH_INLINE __u32 larch_vip_place(__u64 hash, const struct larch_vip *vip, __u32 salt)
+{
+	__u64 rest = (__u64)vip->kind << 24 | (__u64)vip->protocol << 16 | vip->port;
+
+	return (__u32)((hash ^ rest ^ (__u64)salt << 32) * 0x9e3779b97f4a7c15ull >> 49) &
+	       (LARCH_VIP_SLOTS - 1);
+}
+
+/* Index in larch_vips of the slot that is `probe` steps from a place in the table of this number.
+ */
+LARCH_INLINE __u32 larch_vip_index(__u32 place, __u32 probe, __u32 table)
+{
+	return (table & 1) * LARCH_VIP_SLOTS + ((place + probe) & (LARCH_VIP_SLOTS - 1));
 }
 
 LARCH_INLINE void larch_filter_add(__u64 *filter, __u64 hash)

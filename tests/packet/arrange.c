@@ -12,14 +12,20 @@
 void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t service,
 		 enum larch_signal signal)
 {
-	struct larch_vip vip = {.port = htons(port), .protocol = protocol}, any = {};
-	struct larch_service value = {.id = service, .signal = (uint8_t)signal};
+	struct larch_vip vip = {
+		.port = htons(port),
+		.protocol = protocol,
+		.kind = LARCH_VIP_SERVICE,
+	};
+	struct larch_vip any = {.kind = LARCH_VIP_ADDRESS};
 
 	address_of(address, vip.address);
 	address_of(address, any.address);
-	balancer_set_service(&vip, &value);
-	balancer_set_service(&any, &value);
+	balancer_put_vip(&vip, service);
+	balancer_put_vip(&any, service);
 	larch_filter_add(balancer.settings->filter, larch_filter_hash(vip.address));
+	if (service < LARCH_MAX_SERVICES)
+		balancer.services[service].policy.signal = (uint8_t)signal;
 }
 
 uint16_t outer_constant_sum(const struct larch_backend *backend)
@@ -141,6 +147,7 @@ void arrange_web(void)
 	balancer.settings->seed[0] = 0x0123456789abcdefull;
 	balancer.settings->seed[1] = 0xfedcba9876543210ull;
 	balancer.settings->bucket_mask = LARCH_FLOW_BUCKETS - 1;
+	balancer_set_ticks();
 	arrange_signal(LARCH_SIGNAL_RESPONSE);
 	for (uint32_t m = 0; m < MEMBERS; m++)
 		arrange_backend(FIRST_BACKEND + m, LARCH_TUNNEL_IPV4, INGRESS);
@@ -153,7 +160,7 @@ uint64_t hash_of(const struct spec *spec)
 {
 	struct larch_tuple tuple = tuple_of(spec);
 
-	return larch_hash(&tuple, (const __u64 *)balancer.settings->seed);
+	return larch_hash(&tuple, 0, (const __u64 *)balancer.settings->seed);
 }
 
 static struct larch_flow *flow_in(uint32_t bucket, uint32_t tag)

@@ -11,9 +11,12 @@
 
 #include "agent.skel.h"
 #include "clock.h"
+#include "datapath_ticks.h"
 #include "larch.skel.h"
+#include "vips.h"
 
-#define OUTCOMES_MOST 32
+#define OUTCOMES_MOST 64
+#define HZ	      250 /* whatever it is: stamps only need to agree */
 
 /* A per-CPU array of counters, and what has been seen of it. */
 struct tally {
@@ -27,10 +30,19 @@ static struct larch_bpf *larch;
 static struct agent_bpf *agent;
 static struct tally larch_tally, agent_tally;
 
+static int ticks = -1;
+
+void balancer_set_ticks(void)
+{
+	ticks = datapath_ticks_open();
+	cr_assert_geq(ticks, 0);
+	balancer.settings->hz = HZ;
+	balancer.settings->stamp_shift = datapath_ticks_shift(HZ);
+}
+
 uint32_t now_stamp(void)
 {
-	return (uint32_t)(clock_read(CLOCK_MONOTONIC_COARSE) >> LARCH_STAMP_SHIFT) &
-	       ((1u << LARCH_STAMP_BITS) - 1);
+	return datapath_ticks_read(ticks) >> balancer.settings->stamp_shift & LARCH_STAMP_MASK;
 }
 
 static void forget_pins(struct bpf_object *object)
@@ -58,6 +70,8 @@ void balancer_open(void)
 	forget_pins(larch->obj);
 	cr_assert_eq(larch_bpf__load(larch), 0, "cannot load the balancer (are you root?)");
 	balancer.settings = map_memory(larch->maps.larch_settings, sizeof(*balancer.settings));
+	balancer.vips = map_memory(larch->maps.larch_vips, sizeof(*balancer.vips));
+	balancer.services = map_memory(larch->maps.larch_services, sizeof(*balancer.services));
 	balancer.bucket = map_memory(larch->maps.larch_flows, sizeof(*balancer.bucket));
 	balancer.active = map_memory(larch->maps.larch_active, sizeof(*balancer.active));
 	balancer.plan = map_memory(larch->maps.larch_plans, sizeof(*balancer.plan));
@@ -159,7 +173,9 @@ static int run(const struct bpf_program *program, const struct frame *in, uint32
 static bool verdict_is_right(uint32_t outcome, int verdict)
 {
 	switch (outcome) {
-#define FORWARD verdict == XDP_TX || verdict == XDP_REDIRECT
+/* To this host as a backend, a packet is forwarded by being passed. */
+#define FORWARD verdict == XDP_TX || verdict == XDP_REDIRECT || verdict == XDP_PASS
+#define REPLY	verdict == XDP_TX
 #define PASS	verdict == XDP_PASS
 #define DROP	verdict == XDP_DROP
 #define X(name, number, right, text)                                                               \
@@ -247,11 +263,11 @@ struct result agent_send(const struct frame *frame)
 	return result;
 }
 
-void balancer_set_service(const struct larch_vip *vip, const struct larch_service *service)
+void balancer_put_vip(const struct larch_vip *vip, uint16_t service)
 {
-	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_services, vip, sizeof(*vip), service,
-					  sizeof(*service), BPF_ANY),
-		     0);
+	struct larch_vip_slot slot = {.vip = *vip, .service = service};
+
+	cr_assert_eq(vips_put(balancer.vips, balancer.settings->vips, &slot), 0);
 }
 
 void balancer_set_backend(uint32_t id, const struct larch_backend *backend)

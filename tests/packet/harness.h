@@ -31,6 +31,8 @@
 /* The maps of the balancer that can be mapped, as plain arrays. */
 struct balancer {
 	struct larch_settings *settings;
+	struct larch_vip_slot *vips;	/* [2 * LARCH_VIP_SLOTS] */
+	struct larch_service *services; /* [LARCH_MAX_SERVICES] */
 	struct larch_bucket *bucket;
 	struct larch_active *active;
 	struct larch_plan *plan;   /* see larch_bank_index() */
@@ -59,7 +61,7 @@ bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, str
 
 #define SEND(...) balancer_send_spec(&(struct spec){__VA_ARGS__})
 
-void balancer_set_service(const struct larch_vip *vip, const struct larch_service *service);
+void balancer_put_vip(const struct larch_vip *vip, uint16_t service);
 void balancer_set_backend(uint32_t id, const struct larch_backend *backend);
 struct larch_backend balancer_backend(uint32_t id);
 
@@ -86,5 +88,8 @@ void agent_open(void);
 void agent_close(void);
 struct result agent_send(const struct frame *frame);
 
-/* The coarse clock in the unit of a flow's stamp, as the program sees it. */
+/* Settles the unit of stamps, as larchd does. */
+void balancer_set_ticks(void);
+
+/* Now, as the program stamps flows. */
 uint32_t now_stamp(void);

@@ -93,6 +93,23 @@ static const struct way {
 /* Outcomes that have a test of their own, since they need more than a packet. */
 static const enum larch_outcome elsewhere[] = {
 	LARCH_DROP_NO_HEADROOM, /* a_driver_without_headroom_is_counted */
+	/* Named, not in use yet. */
+	LARCH_FORWARD_STATELESS,
+	LARCH_FORWARD_QUIC,
+	LARCH_FORWARD_FRAGMENT,
+	LARCH_FORWARD_ICMP,
+	LARCH_DROP_DENIED,
+	LARCH_DROP_SOURCE_RATE,
+	LARCH_DROP_ECHO_RATE,
+	LARCH_DROP_BAD_TOKEN,
+	LARCH_REPLY_ECHO,
+	LARCH_REPLY_TOO_BIG,
+	LARCH_RETURN_NAT,
+	LARCH_RETURN_HOST,
+	LARCH_CHANCE_ASKED,
+	LARCH_CHANCE_NEXT,
+	LARCH_CHANCE_CLAIMED,
+	LARCH_CHANCE_LOST,
 };
 
 static void go(const struct way *way)

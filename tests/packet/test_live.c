@@ -7,7 +7,6 @@
 #include "larch/score.h"
 
 #define OLD_STAMPS 7 /* older than a request may become */
-#define STAMP_MASK ((1u << LARCH_STAMP_BITS) - 1)
 
 TestSuite(live, .init = conversation_begin, .fini = balancer_close);
 
@@ -78,7 +77,7 @@ Test(live, a_request_that_was_never_answered_is_given_up)
 {
 	connect_in(SHORT_US);
 	say(ACK, 1, 1, 100);
-	client_flow()->identity.stamp = (now_stamp() - OLD_STAMPS) & STAMP_MASK;
+	client_flow()->identity.stamp = (now_stamp() - OLD_STAMPS) & LARCH_STAMP_MASK;
 	say(ACK, 101, 500, 0);
 	cr_assert_eq(live()->in_flight, 0);
 	cr_assert_eq(samples().responses, 0);
@@ -96,7 +95,7 @@ Test(live, a_new_connection_in_its_place_ends_the_request)
 /* The client was silent for so many stamp units. */
 static void let_age(uint32_t stamps)
 {
-	client_flow()->identity.stamp = (now_stamp() - stamps) & ((1u << LARCH_STAMP_BITS) - 1);
+	client_flow()->identity.stamp = (now_stamp() - stamps) & LARCH_STAMP_MASK;
 }
 
 /* shutdown(SHUT_WR) and a patient client: the answer is still to come. */

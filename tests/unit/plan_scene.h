@@ -15,11 +15,14 @@
 #include "endpoint.h"
 #include "explain.h"
 
-#define SCENE_MEMBERS 4
-#define SCENE_FIRST   10
-#define SCENE_LEAVES  3
-#define SCENE_BUCKETS 64
-#define SCENE_BORDER  0x0a01ff /* 10.1.255.0/24 */
+#define SCENE_MEMBERS	  4
+#define SCENE_FIRST	  10
+#define SCENE_LEAVES	  3
+#define SCENE_BUCKETS	  64
+#define SCENE_BORDER	  0x0a01ff /* 10.1.255.0/24 */
+#define SCENE_HZ	  250
+#define SCENE_STAMP	  123 /* now */
+#define SCENE_STAMP_SHIFT 11
 
 struct scene {
 	struct larch_plan plan;
@@ -82,6 +85,8 @@ static inline struct scene *scene_new(void)
 	scene->settings.seed[0] = 0x0123456789abcdef;
 	scene->settings.seed[1] = 0xfedcba9876543210;
 	scene->settings.bucket_mask = SCENE_BUCKETS - 1;
+	scene->settings.hz = SCENE_HZ;
+	scene->settings.stamp_shift = SCENE_STAMP_SHIFT;
 	return scene;
 }
 
@@ -96,6 +101,7 @@ static inline struct explain_input scene_input(const struct scene *scene, const 
 		.costs = scene->costs,
 		.live = scene->live,
 		.now_ns = 1000000000000,
+		.stamp = SCENE_STAMP,
 	};
 
 	cr_assert_eq(endpoint_tuple(source, port, "203.0.113.10", 443, IPPROTO_TCP, &input.tuple),
@@ -109,7 +115,7 @@ static inline uint16_t scene_port(const struct scene *scene, const char *source,
 {
 	for (uint32_t port = 1024; port <= UINT16_MAX; port++) {
 		struct explain_input input = scene_input(scene, source, (uint16_t)port);
-		uint64_t hash = larch_hash(&input.tuple, scene->settings.seed);
+		uint64_t hash = larch_hash(&input.tuple, 0, scene->settings.seed);
 
 		if (larch_hash_arm(hash) == arm && larch_hash_explores(hash) == explores)
 			return (uint16_t)port;

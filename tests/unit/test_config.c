@@ -40,7 +40,7 @@ static void expect_vip(const struct larch_vip *vip, const char *address, uint16_
 	expect_address(&in6, address);
 	cr_expect_eq(ntohs(vip->port), port);
 	cr_expect_eq(vip->protocol, protocol);
-	cr_expect_eq(vip->padding, 0);
+	cr_expect_eq(vip->kind, LARCH_VIP_SERVICE);
 }
 
 static void expect_backend(const struct larch_config *config, size_t index, const char *name,

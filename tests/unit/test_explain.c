@@ -163,7 +163,7 @@ static void remember(struct scene *scene, const struct explain *flow, uint32_t b
 	entry->identity.tag = larch_hash_tag(flow->hash) & ((1u << 29) - 1);
 	entry->identity.backend = SCENE_FIRST + 1;
 	entry->identity.state = state;
-	entry->identity.stamp = (1000000000000 >> LARCH_STAMP_SHIFT) - 1;
+	entry->identity.stamp = SCENE_STAMP - 1;
 }
 
 Test(explain, the_flow_table_is_asked_in_both_buckets)
@@ -178,7 +178,7 @@ Test(explain, the_flow_table_is_asked_in_both_buckets)
 	explain_flow(&input, &out);
 	cr_assert(out.known);
 	cr_assert_eq(out.identity.backend, SCENE_FIRST + 1);
-	cr_assert_eq(out.idle_ns, 1ull << LARCH_STAMP_SHIFT);
+	cr_assert_eq(out.idle_ns, (1000000000ull << SCENE_STAMP_SHIFT) / SCENE_HZ);
 	cr_assert_eq(out.backend, before.backend, "what a new flow would do stays the same");
 	free(scene);
 }

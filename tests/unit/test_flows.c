@@ -6,8 +6,6 @@
 #include "flows.h"
 
 #define NOW_STAMP   1000u
-#define NOW_NS	    ((uint64_t)NOW_STAMP << LARCH_STAMP_SHIFT)
-#define STAMP_MASK  ((1u << LARCH_STAMP_BITS) - 1)
 #define TWO_MINUTES 14 /* stamps */
 #define BACKEND	    7
 
@@ -23,11 +21,11 @@ static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_
 	flow->identity = (union larch_identity){
 		.tag = 99,
 		.backend = BACKEND,
-		.stamp = (NOW_STAMP - age) & STAMP_MASK,
+		.stamp = (NOW_STAMP - age) & LARCH_STAMP_MASK,
 		.state = state,
 	};
 	flow->timing.phase = phase;
-	flows_walk(&walked_bucket, 1, NOW_NS, count_syns, &walked);
+	flows_walk(&walked_bucket, 1, NOW_STAMP, count_syns, &walked);
 	return flow;
 }
 
@@ -46,7 +44,7 @@ Test(flows, a_bare_syn_is_cleared_when_nobody_acknowledged_it)
 
 Test(flows, an_open_flow_is_never_cleared)
 {
-	for (uint32_t age = 0; age <= STAMP_MASK; age++)
+	for (uint32_t age = 0; age <= LARCH_STAMP_MASK; age++)
 		cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, age));
 	cr_assert_eq(walked.open, 1);
 }
@@ -84,8 +82,8 @@ Test(flows, a_connect_counts_as_waiting_only_where_syns_count)
 
 Test(flows, an_old_stamp_never_looks_young_again)
 {
-	struct larch_flow *flow = walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, STAMP_MASK, 1);
+	struct larch_flow *flow = walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, LARCH_STAMP_MASK, 1);
 
-	cr_assert_lt((NOW_STAMP - flow->identity.stamp) & STAMP_MASK, STAMP_MASK);
-	cr_assert_gt((NOW_STAMP - flow->identity.stamp) & STAMP_MASK, TWO_MINUTES);
+	cr_assert_lt((NOW_STAMP - flow->identity.stamp) & LARCH_STAMP_MASK, LARCH_STAMP_MASK);
+	cr_assert_gt((NOW_STAMP - flow->identity.stamp) & LARCH_STAMP_MASK, TWO_MINUTES);
 }

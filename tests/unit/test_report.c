@@ -377,7 +377,7 @@ Test(report, arm_is_that_of_the_hash)
 				    "\"10.1.0.7 4711 203.0.113.10 443 tcp\",\"x\","
 				    "\"10.1.0.7 4711 203.0.113.10 443 tcp more\"]}");
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 4711);
-	bool control = larch_hash_arm(larch_hash(&input.tuple, world.scene->settings.seed)) ==
+	bool control = larch_hash_arm(larch_hash(&input.tuple, 0, world.scene->settings.seed)) ==
 		       LARCH_ARM_CONTROL;
 
 	cr_assert_str_eq(json_string_value(report_first(answer, "arms")),
