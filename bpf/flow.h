@@ -59,6 +59,39 @@ STAGE int flow_find(__u64 hash, __u32 mask)
 	return place == NO_PLACE ? flow_find_in(larch_hash_second_bucket(hash, mask), tag) : place;
 }
 
+/* Added to a place that is free for the flow, which is nowhere in the table. */
+#define VACANT (1 << 30)
+
+/*
+ * The same for a flow that is most likely new, in one look: where its first bucket has room to
+ * spare, its second, and with it a cache miss, is left alone. Should the flow stand there all the
+ * same (its first bucket has emptied since), the new entry is the one that is found from now on.
+ */
+STAGE int flow_find_new(__u64 hash, __u32 mask)
+{
+	__u32 tag = larch_hash_tag(hash), index = larch_hash_bucket(hash, mask), taken = 0;
+	struct larch_bucket *bucket = flow_bucket(index);
+	int vacant = NO_PLACE;
+
+	if (!bucket)
+		return NO_PLACE;
+	for (int i = 0; i < LARCH_BUCKET_FLOWS; i++) {
+		union larch_identity identity = {
+			.word = READ_ONCE(bucket->flow[i].identity.word),
+		};
+
+		if (identity.state == LARCH_FLOW_FREE)
+			vacant = index * LARCH_BUCKET_FLOWS + i;
+		else if (identity.tag == tag)
+			return index * LARCH_BUCKET_FLOWS + i;
+		else
+			taken++;
+	}
+	if (taken < LARCH_BUCKET_FLOWS - 1)
+		return vacant | VACANT;
+	return flow_find_in(larch_hash_second_bucket(hash, mask), tag);
+}
+
 /* Replaces an entry's identity if nobody else changed it since it was read. */
 static __always_inline bool flow_set(struct packet *packet, struct larch_flow *flow,
 				     union larch_identity identity)

@@ -99,14 +99,16 @@ static __always_inline int balance_new(struct packet *packet, int place)
 
 static __always_inline int balance_flow(struct packet *packet)
 {
-	int place = flow_find(packet->hash, packet->bucket_mask);
-	struct larch_flow *flow = place == NO_PLACE ? NULL : flow_at(place);
+	int place = packet->tcp_flags & TCP_SYN ? flow_find_new(packet->hash, packet->bucket_mask)
+						: flow_find(packet->hash, packet->bucket_mask);
+	bool found = place != NO_PLACE && !(place & VACANT);
+	struct larch_flow *flow = found ? flow_at(place) : NULL;
 
 	if (flow)
 		packet->identity.word = READ_ONCE(flow->identity.word);
 	if (flow && !opens_anew(packet))
 		return balance_known(packet, flow);
-	return balance_new(packet, place);
+	return balance_new(packet, place == NO_PLACE ? place : place & ~VACANT);
 }
 
 static __always_inline int balance(struct xdp_md *context, struct packet *packet)

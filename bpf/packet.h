@@ -69,6 +69,7 @@ struct packet {
 	__u32 bucket_mask; /* of the flow table */
 	__u32 stamp;	   /* now, as the flow table counts it */
 	__u64 hash;
+	__u64 now; /* ns of the monotonic clock; 0: nobody has read it yet */
 
 	/* flow */
 	union larch_identity identity; /* of the flow's entry, as read */
@@ -91,6 +92,14 @@ static __always_inline bool packet_of_stream(const struct packet *packet)
 {
 	return packet->tuple.protocol == IPPROTO_TCP &&
 	       !(packet->policy.flags & LARCH_SERVICE_BY_SOURCE);
+}
+
+/* The clock is dear: read once a packet, and only for those that need it. */
+static __always_inline __u64 packet_now(struct packet *packet)
+{
+	if (!packet->now)
+		packet->now = bpf_ktime_get_ns();
+	return packet->now;
 }
 
 #define READ_ONCE(x)	     (*(volatile typeof(x) *)&(x))

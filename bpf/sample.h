@@ -66,7 +66,7 @@ static __always_inline __u32 sample_queue_code(__u32 queue)
 /* A new flow's SYN was sent. */
 static __always_inline void sample_syn(struct packet *packet, struct larch_flow *flow)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = packet_now(packet);
 	union larch_timing timing = {
 		.start = now >> LARCH_START_SHIFT & START_MASK,
 		.phase = LARCH_PHASE_CONNECT,
@@ -82,7 +82,7 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 					     union larch_timing *timing, struct measurement *found)
 {
 	union larch_identity identity = packet->identity;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = packet_now(packet);
 	__u32 us = sample_us(timing->start, now), code;
 
 	identity.state = LARCH_FLOW_OPEN;
@@ -103,7 +103,7 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 					    struct measurement *found)
 {
 	__u16 advance = packet->acknowledged - timing->acked;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = packet_now(packet);
 	bool timed = timing->phase == LARCH_PHASE_FIRST || timing->phase == LARCH_PHASE_REQUEST;
 	__u32 us = sample_us(timing->start, now);
 	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
@@ -127,7 +127,7 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 static __always_inline void sample_request(struct packet *packet, union larch_timing *timing)
 {
 	bool waits = larch_phase_waits(timing->phase);
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = packet_now(packet);
 
 	if (!waits) {
 		timing->queue = sample_queue_code(sample_owes(packet, 1, now));
@@ -159,7 +159,7 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->tcp_flags & TCP_RST ||
 		    larch_stamp_age(identity.stamp, packet->stamp) >= LARCH_REQUEST_STAMPS)) {
-		sample_owes(packet, -1, bpf_ktime_get_ns());
+		sample_owes(packet, -1, packet_now(packet));
 		timing.phase = LARCH_PHASE_IDLE;
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->acknowledged & ACKED_MASK) != timing.acked) {

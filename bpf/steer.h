@@ -60,7 +60,7 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);
 	struct larch_choice choice = LARCH_NO_CHOICE;
 	__u8 candidate[LARCH_CANDIDATES];
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = packet_now(packet);
 
 	if (!costs || !leaf || !global)
 		return false;

@@ -21,23 +21,22 @@
  */
 #define LARCH_SILENCE 8
 /* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
-#define LARCH_SLOWDOWN_HALF_LIFE_NS 693147180ull
-#define LARCH_SCORE_MOST	    0xffffffffffffull
+#define LARCH_SLOWDOWN_HALF_LIFE 661 /* units of 2^20 ns */
+#define LARCH_SCORE_MOST	 0xffffffffffffull
 
 /* Slowdown at `now`: what was learned by `updated`, decayed towards 1. */
 LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 now)
 {
 	__u64 age = now > updated ? now - updated : 0;
 	__s64 excess = (__s64)slowdown - LARCH_SLOWDOWN_ONE;
-	__u64 halvings, rest;
+	__u64 units = age >> 20, halvings, rest;
 
-	if (slowdown == 0)
+	if (slowdown == 0 || units >= 16 * LARCH_SLOWDOWN_HALF_LIFE)
 		return LARCH_SLOWDOWN_ONE;
-	halvings = age / LARCH_SLOWDOWN_HALF_LIFE_NS;
-	if (halvings > 15)
-		return LARCH_SLOWDOWN_ONE;
-	rest = (age - halvings * LARCH_SLOWDOWN_HALF_LIFE_NS) >> 20;
-	/* Linear between halvings: 1 - rest / (2 * 661), in parts of 2^20 ns; 793 = 2^20 / 1322. */
+	/* A division costs more than all else here: units / 661, exact below 16 half-lives. */
+	halvings = units * 101527 >> 26;
+	rest = units - halvings * LARCH_SLOWDOWN_HALF_LIFE;
+	/* Linear between halvings: 1 - rest / (2 * 661); 793 = 2^20 / 1322. */
 	excess -= excess * (__s64)rest * 793 >> 20;
 	return (__u32)(LARCH_SLOWDOWN_ONE + (excess >> halvings));
 }

@@ -31,7 +31,7 @@ static void *plan_fenced(size_t size, int at_end)
 Test(plan, a_tree_of_depth_zero_is_one_leaf)
 {
 	struct larch_tree tree = {.depth = 0, .leaf = {7}};
-	struct larch_features features = {.value = {~0ull}};
+	struct larch_features features = {.value = {INT64_MAX}};
 
 	cr_expect_eq(larch_tree_walk(&tree, &features), 7);
 }
@@ -55,10 +55,10 @@ Test(plan, all_ones_as_threshold_always_goes_left)
 {
 	struct larch_tree tree = {
 		.depth = 1,
-		.node = {{.threshold = ~0ull}},
+		.node = {{.threshold = INT64_MAX}},
 		.leaf = {1, 2},
 	};
-	struct larch_features features = {.value = {~0ull}};
+	struct larch_features features = {.value = {INT64_MAX}};
 
 	cr_expect_eq(larch_tree_walk(&tree, &features), 1);
 }
@@ -130,7 +130,7 @@ static void plan_walk_garbage(int at_end)
 		for (size_t i = 0; i < sizeof(*tree) / 8; i++)
 			((uint64_t *)tree)[i] = plan_random(&seed);
 		for (size_t i = 0; i < LARCH_FEATURE_SLOTS; i++)
-			features->value[i] = round % 3 ? plan_random(&seed) : ~0ull;
+			features->value[i] = round % 3 ? plan_random(&seed) : INT64_MAX;
 		if (round % 2)
 			tree->depth %= 12;
 		cr_assert_lt(larch_tree_walk(tree, features), LARCH_MAX_LEAVES);
@@ -151,7 +151,7 @@ Test(plan, impossible_depths_give_a_leaf)
 {
 	static const uint32_t depths[] = {9, 31, 32, 33, 64, 255, 0x7fffffff, 0xffffffff};
 	struct larch_tree *tree = plan_fenced(sizeof(*tree), 1);
-	struct larch_features features = {.value = {~0ull, ~0ull, ~0ull, ~0ull}};
+	struct larch_features features = {.value = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX}};
 
 	memset(tree, 0xff, sizeof(*tree));
 	for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
