@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Larch's agent: an XDP program on each backend that takes packets out of the balancer's tunnels
- * (IPIP, IPv6 in IPv4, IPv4 in IPv6, IPv6 in IPv6) and passes them to the host, which owns the
- * service's address on its loopback interface and answers the client directly. What is not
- * tunnelled passes untouched. A flow whose socket is not here will be passed on from decapsulate().
+ * (IP in IP or GUE, IPv4 or IPv6 in either) and passes them to the host, which owns the service's
+ * address on its loopback interface and answers the client directly. What is not tunnelled passes
+ * untouched. A flow whose socket is not here will be passed on from decapsulate().
  */
 #include "vmlinux.h"
 
@@ -14,8 +14,6 @@
 #include "larch/outcome.h"
 #include "packet.h"
 
-#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LARCH_AGENT_OUTCOME_COUNT);
@@ -23,12 +21,12 @@ struct {
 	__type(value, struct larch_counter);
 } larch_agent SEC(".maps");
 
-/* What the tunnel header says. */
+/* What the outer headers say. */
 struct tunnel {
-	__u32 bytes;   /* of the outer header */
-	__u32 inner;   /* bytes of the inner packet, by the outer header */
-	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6; anything else: no tunnel */
-	__u8 fragment;
+	__u32 bytes;	/* of these headers, from the IP header on */
+	__u32 inner;	/* of what is in them, by their word */
+	__u16 fragment; /* IPV4_FRAGMENT's bits; 0: no fragment */
+	__u8 protocol;	/* what is in them */
 };
 
 /* Outer headers with options or extensions are not ours: passed untouched. */
@@ -43,7 +41,7 @@ static __always_inline bool tunnel_ipv4(struct cursor *cursor, struct tunnel *tu
 	tunnel->bytes = sizeof(*ip);
 	tunnel->inner = total > sizeof(*ip) ? total - sizeof(*ip) : 0;
 	tunnel->protocol = ip->protocol;
-	tunnel->fragment = (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) != 0;
+	tunnel->fragment = bpf_ntohs(ip->frag_off) & IPV4_FRAGMENT;
 	return true;
 }
 
@@ -59,19 +57,60 @@ static __always_inline bool tunnel_ipv6(struct cursor *cursor, struct tunnel *tu
 	return true;
 }
 
-/* Does a whole IP header of the family that the tunnel announces follow? */
+/*
+ * UDP to our port. Its checksum is not verified: that would take reading the whole packet, which
+ * has checksums of its own that the host verifies; and what a damaged GUE header announces would
+ * have to follow it. Of a later fragment the port is not known: it is left to the host.
+ */
+static __always_inline int tunnel_gue(struct cursor *cursor, struct tunnel *tunnel)
+{
+	const __u32 bytes = sizeof(struct udphdr) + sizeof(struct larch_gue);
+	struct udphdr *udp = cursor_take(cursor, sizeof(*udp));
+	struct larch_gue *gue;
+	__u32 said;
+
+	if (!udp || tunnel->fragment & IPV4_OFFSET || udp->dest != bpf_htons(LARCH_GUE_PORT))
+		return LARCH_AGENT_NOT_TUNNELLED;
+	if (tunnel->fragment)
+		return LARCH_AGENT_FRAGMENTED;
+	said = bpf_ntohs(udp->len);
+	gue = cursor_take(cursor, sizeof(*gue));
+	if (!gue || gue->version || gue->flags || said < bytes || said > tunnel->inner)
+		return LARCH_AGENT_MALFORMED;
+	tunnel->bytes += bytes;
+	tunnel->inner = said - bytes;
+	tunnel->protocol = gue->protocol;
+	return GO;
+}
+
+/* What kind of tunnel is it, and what is in it? */
+static __always_inline int tunnel_open(struct cursor *cursor, struct tunnel *tunnel)
+{
+	switch (tunnel->protocol) {
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+		return GO;
+	case IPPROTO_UDP:
+		return tunnel_gue(cursor, tunnel);
+	default:
+		return LARCH_AGENT_NOT_TUNNELLED;
+	}
+}
+
+/* Does an IP header of the family that the tunnel announces follow, and all that it promises? */
 static __always_inline bool tunnel_holds_packet(struct cursor *cursor, const struct tunnel *tunnel)
 {
 	__u64 left = cursor_left(cursor);
 	bool ipv6 = tunnel->protocol == IPPROTO_IPV6;
+	bool known = ipv6 || tunnel->protocol == IPPROTO_IPIP;
 	__u32 header = ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u8 *inner = cursor_take(cursor, header);
 
-	return inner && tunnel->inner >= header && tunnel->inner <= left &&
+	return known && inner && tunnel->inner >= header && tunnel->inner <= left &&
 	       *inner >> 4 == (ipv6 ? 6 : 4);
 }
 
-/* Moves the Ethernet header over the outer IP header. */
+/* Moves the Ethernet header over the outer headers. */
 static __always_inline int decapsulate(struct xdp_md *context, const struct tunnel *tunnel)
 {
 	struct cursor cursor = cursor_begin(context);
@@ -98,13 +137,17 @@ static __always_inline int receive(struct xdp_md *context)
 	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
 	struct tunnel tunnel = {};
 	bool found = false;
+	int go;
 
 	if (ethernet && ethernet->h_proto == bpf_htons(ETH_P_IP))
 		found = tunnel_ipv4(&cursor, &tunnel);
 	else if (ethernet && ethernet->h_proto == bpf_htons(ETH_P_IPV6))
 		found = tunnel_ipv6(&cursor, &tunnel);
-	if (!found || (tunnel.protocol != IPPROTO_IPIP && tunnel.protocol != IPPROTO_IPV6))
+	if (!found)
 		return LARCH_AGENT_NOT_TUNNELLED;
+	go = tunnel_open(&cursor, &tunnel);
+	if (go != GO)
+		return go;
 	if (tunnel.fragment)
 		return LARCH_AGENT_FRAGMENTED;
 	if (!tunnel_holds_packet(&cursor, &tunnel))

@@ -17,6 +17,9 @@
 #include "classify.h"
 #include "steer.h"
 #include "sample.h"
+#include "link.h"
+#include "tunnel.h"
+#include "gue.h"
 #include "forward.h"
 #include "count.h"
 

@@ -24,6 +24,10 @@
 #define IPPROTO_IPV6   41
 #define IPPROTO_ICMPV6 58
 
+/* Of an IPv4 header's frag_off. */
+#define IPV4_OFFSET   0x1fff
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04

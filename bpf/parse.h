@@ -7,7 +7,6 @@
 
 #define MAX_VLAN_TAGS	    2
 #define MAX_EXTENSIONS	    6
-#define IPV4_FRAGMENT	    0x3fff /* more fragments, or an offset */
 #define IPV6_FRAGMENT_PART  0xfff9 /* more fragments, or an offset; neither: the whole packet */
 #define IPV6_HOP_BY_HOP	    0
 #define IPV6_ROUTING	    43

@@ -34,6 +34,7 @@ struct bench_case {
 	uint32_t rounds; /* of the wrapper, after which a flow is where it was; 0: it does not
 			    matter */
 	bool clear;	 /* flows must be new */
+	enum larch_mode mode;
 	struct {
 		uint32_t bits;	  /* 2^bits flows */
 		double budget_ns; /* 0: none */
@@ -69,6 +70,24 @@ static const struct bench_case cases[] = {
 		.tunnel = "bench_tunnel4",
 		.outcome = LARCH_FORWARD_FLOW,
 		.size = ESTABLISHED,
+	},
+	{
+		.name = "gue_tcp4",
+		.program = "bench_ack_tcp4",
+		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
+		.tunnel = "bench_tunnel4",
+		.outcome = LARCH_FORWARD_FLOW,
+		.mode = LARCH_MODE_GUE,
+		.size = {{0, 0}, {16, 0}},
+	},
+	{
+		.name = "gue_tcp6",
+		.program = "bench_ack_tcp6",
+		.setup = {"bench_syn_tcp6", "bench_ack_tcp6"},
+		.tunnel = "bench_tunnel6",
+		.outcome = LARCH_FORWARD_FLOW,
+		.mode = LARCH_MODE_GUE,
+		.size = {{0, 0}, {16, 0}},
 	},
 	{
 		.name = "upload_tcp4",
@@ -142,6 +161,7 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	int error = 0;
 
 	world_clear(target->world);
+	world_set_mode(target->world, this->mode);
 	for (size_t i = 0; !error && i < SETUPS && this->setup[i]; i++) {
 		what.program = wrapper_program(&bench.wrapper, this->setup[i]);
 		target->count = 0;

@@ -112,7 +112,7 @@ static int add_backend(const struct world *world, uint32_t id, bool ipv6)
 {
 	struct larch_backend backend = {
 		.tunnel = ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4,
-		.ready = 1,
+		.ready = LARCH_READY_DIRECT,
 		.mtu = BACKENDS_MTU,
 		.ifindex = LOOPBACK,
 		.destination_mac = {2, 0, 0, 1, 0, (uint8_t)id},
@@ -304,6 +304,12 @@ void world_clear(struct world *world)
 		world->live[id].in_flight = 0;
 		world->live[id].slowdown = 0;
 	}
+}
+
+void world_set_mode(struct world *world, enum larch_mode mode)
+{
+	for (uint32_t service = 0; service < SERVICES; service++)
+		world->services[service].policy.mode = (uint8_t)mode;
 }
 
 uint64_t world_outcome(const struct world *world, uint32_t outcome)

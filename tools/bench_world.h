@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "larch/outcome.h"
+#include "larch/service.h"
 
 #define WORLD_MEMBERS 24
 #define WORLD_LEAVES  24
@@ -32,6 +33,9 @@ void world_close(struct world *world);
 
 /* Forgets all flows, and what the backends owe. */
 void world_clear(struct world *world);
+
+/* All services are forwarded so from now on. */
+void world_set_mode(struct world *world, enum larch_mode mode);
 
 /* Packets counted under an outcome so far, and under all of them. */
 uint64_t world_outcome(const struct world *world, uint32_t outcome);

@@ -126,15 +126,14 @@ void publisher_service(struct datapath *datapath, uint32_t id, const struct larc
 	__atomic_store_n((uint64_t *)(void *)&at->policy, policy, __ATOMIC_RELEASE);
 }
 
-/* Ones' complement sum of the outer IPv4 header without length, DSCP and protocol. */
-static uint16_t constant_sum(const struct larch_backend *backend)
+/* Ones' complement sum of the first words of both addresses, and of what comes with them. */
+static uint16_t constant_sum(const struct larch_backend *backend, size_t words, uint32_t sum)
 {
 	const uint16_t *source = (const uint16_t *)(const void *)backend->outer_source;
 	const uint16_t *destination = (const uint16_t *)(const void *)backend->outer_destination;
-	uint32_t sum = htons(VERSION_AND_LENGTH << 8) + htons(LARCH_OUTER_DONT_FRAGMENT) +
-		       htons(LARCH_OUTER_TTL << 8);
 
-	sum += source[0] + source[1] + destination[0] + destination[1];
+	for (size_t i = 0; i < words; i++)
+		sum += source[i] + destination[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
@@ -142,17 +141,22 @@ static uint16_t constant_sum(const struct larch_backend *backend)
 static void set_addresses(struct larch_backend *backend, const struct in6_addr *from,
 			  const struct in6_addr *address)
 {
+	/* of an IPv4 header: all but length, DSCP and protocol */
+	const uint32_t constant = htons(VERSION_AND_LENGTH << 8) +
+				  htons(LARCH_OUTER_DONT_FRAGMENT) + htons(LARCH_OUTER_TTL << 8);
+
 	if (IN6_IS_ADDR_V4MAPPED(address)) {
 		backend->tunnel = LARCH_TUNNEL_IPV4;
 		backend->ethertype = htons(ETH_P_IP);
 		backend->outer_source[0] = from->s6_addr32[3];
 		backend->outer_destination[0] = address->s6_addr32[3];
-		backend->checksum = constant_sum(backend);
+		backend->checksum = constant_sum(backend, 2, constant);
 	} else {
 		backend->tunnel = LARCH_TUNNEL_IPV6;
 		backend->ethertype = htons(ETH_P_IPV6);
 		memcpy(backend->outer_source, from, sizeof(*from));
 		memcpy(backend->outer_destination, address, sizeof(*address));
+		backend->checksum = constant_sum(backend, 8, 0);
 	}
 }
 

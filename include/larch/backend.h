@@ -15,6 +15,21 @@ enum larch_tunnel {
 #define LARCH_OUTER_TTL		  64
 #define LARCH_OUTER_DONT_FRAGMENT 0x4000
 
+/*
+ * Generic UDP encapsulation (GUE): behind the outer IP header UDP to this port, and this header,
+ * behind which the packet follows. The UDP source port is from the dynamic range and differs
+ * between flows, so that routers and receive queues spread them.
+ */
+#define LARCH_GUE_PORT	      6080
+#define LARCH_GUE_SOURCE_PORT 0xc000
+#define LARCH_GUE_SOURCE_BITS 14
+
+struct larch_gue {
+	__u8 version; /* 2 bits of version (0), control bit (0), 5 of length in words beyond this */
+	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	__be16 flags;
+};
+
 enum larch_ready {
 	LARCH_READY_ROUTED = 1, /* by a gateway: tunnels and NAT get there */
 	LARCH_READY_DIRECT = 3, /* a neighbour: L2 rewriting does, too */
@@ -32,7 +47,8 @@ struct larch_backend {
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
 	__be16 ethertype; /* of the outer header */
-	__u16 checksum;	  /* IPv4: ones' complement sum of the constant words of the outer header */
+	__u16 checksum;	  /* ones' complement sum: IPv4: of the outer header's constant words; IPv6:
+			     of the two addresses */
 	__be32 outer_source[4];	     /* IPv4: the first word */
 	__be32 outer_destination[4]; /* IPv4: the first word */
 	__u32 padding;
@@ -57,5 +73,6 @@ struct larch_live {
 	__u32 padding[7];
 } __attribute__((aligned(64)));
 
+_Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");
 _Static_assert(sizeof(struct larch_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct larch_live) == 64, "one cache line");

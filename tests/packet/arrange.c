@@ -28,6 +28,18 @@ void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t 
 		balancer.services[service].policy.signal = (uint8_t)signal;
 }
 
+static uint16_t sum_of(const void *bytes, size_t size)
+{
+	uint16_t words[size / 2];
+	uint32_t sum = 0;
+
+	memcpy(words, bytes, sizeof(words));
+	for (size_t i = 0; i < COUNT(words); i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
 uint16_t outer_constant_sum(const struct larch_backend *backend)
 {
 	struct iphdr outer = {
@@ -38,21 +50,20 @@ uint16_t outer_constant_sum(const struct larch_backend *backend)
 		.saddr = backend->outer_source[0],
 		.daddr = backend->outer_destination[0],
 	};
-	uint16_t words[sizeof(outer) / 2];
-	uint32_t sum = 0;
+	__be32 addresses[8];
 
-	memcpy(words, &outer, sizeof(outer));
-	for (size_t i = 0; i < COUNT(words); i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	if (backend->tunnel != LARCH_TUNNEL_IPV6)
+		return sum_of(&outer, sizeof(outer));
+	memcpy(addresses, backend->outer_source, 16);
+	memcpy(addresses + 4, backend->outer_destination, 16);
+	return sum_of(addresses, sizeof(addresses));
 }
 
 void arrange_backend(uint32_t id, enum larch_tunnel tunnel, uint32_t ifindex)
 {
 	struct larch_backend backend = {
 		.tunnel = (uint8_t)tunnel,
-		.ready = 1,
+		.ready = LARCH_READY_DIRECT,
 		.mtu = BACKEND_MTU,
 		.ifindex = ifindex,
 		.destination_mac = {2, 0, 0, 1, (uint8_t)(id >> 8), (uint8_t)id},
@@ -68,12 +79,23 @@ void arrange_backend(uint32_t id, enum larch_tunnel tunnel, uint32_t ifindex)
 	} else {
 		backend.outer_source[0] = htonl(0x0afe0001);
 		backend.outer_destination[0] = htonl(0x0aff0000 + id);
-		backend.checksum = outer_constant_sum(&backend);
 	}
+	backend.checksum = outer_constant_sum(&backend);
 	balancer_set_backend(id, &backend);
 	balancer.live[id].concurrency = CONCURRENCY;
 	balancer.live[id].share = (1u << 16) / CONCURRENCY;
 	balancer.live[id].service_us = COST_US;
+}
+
+void arrange_backends(enum larch_tunnel tunnel)
+{
+	for (uint32_t m = 0; m < MEMBERS; m++)
+		arrange_backend(FIRST_BACKEND + m, tunnel, INGRESS);
+}
+
+void arrange_mode(enum larch_mode mode)
+{
+	balancer.services[WEB].policy.mode = (uint8_t)mode;
 }
 
 void arrange_ring(uint32_t service, uint32_t bank, uint32_t ring, uint8_t primary,
@@ -149,8 +171,7 @@ void arrange_web(void)
 	balancer.settings->bucket_mask = LARCH_FLOW_BUCKETS - 1;
 	balancer_set_ticks();
 	arrange_signal(LARCH_SIGNAL_RESPONSE);
-	for (uint32_t m = 0; m < MEMBERS; m++)
-		arrange_backend(FIRST_BACKEND + m, LARCH_TUNNEL_IPV4, INGRESS);
+	arrange_backends(LARCH_TUNNEL_IPV4);
 	arrange_plan(WEB, 0, MEMBERS);
 	arrange_publish(WEB, 0, 1);
 	balancer.settings->abi = LARCH_ABI;
@@ -190,12 +211,10 @@ uint32_t client_in_arm(uint32_t client, enum larch_arm arm)
 	return client;
 }
 
-/* The last two bytes of the tunnel's destination are the backend's id; see arrange_backend(). */
+/* The last two bytes of the next hop's MAC are the backend's id; see arrange_backend(). */
 uint32_t backend_reached(const struct result *result)
 {
-	bool ipv6 = frame_get16(&result->frame, 12) == 0x86dd;
-
 	cr_assert(result->verdict == XDP_TX || result->verdict == XDP_REDIRECT, "%s",
 		  outcomes_name(result->outcome));
-	return frame_get16(&result->frame, ETHERNET_BYTES + (ipv6 ? IPV6_BYTES : IPV4_BYTES) - 2);
+	return frame_get16(&result->frame, 4);
 }

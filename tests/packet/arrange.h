@@ -23,7 +23,13 @@ void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t 
 /* A backend whose address says its id; `ifindex` is the way to it. */
 void arrange_backend(uint32_t id, enum larch_tunnel tunnel, uint32_t ifindex);
 
-/* The sum of the outer IPv4 header's words that are the same in every packet. */
+/* All of WEB's backends, by the interface that packets come in by. */
+void arrange_backends(enum larch_tunnel tunnel);
+
+/* What packets to WEB are forwarded by from now on. */
+void arrange_mode(enum larch_mode mode);
+
+/* The sum of the outer header's words that are the same in every packet; IPv6: of its addresses. */
 uint16_t outer_constant_sum(const struct larch_backend *backend);
 
 /* A tree of one leaf, rings that take the members in turn, and even costs. */

@@ -252,6 +252,35 @@ struct frame frame_build(const struct spec *spec)
 	return frame;
 }
 
+static size_t checksum_at(uint8_t protocol)
+{
+	return protocol == NEXT_TCP ? 16 : protocol == NEXT_UDP ? 6 : 2;
+}
+
+void frame_sum(struct frame *frame, const struct spec *spec)
+{
+	uint8_t protocol = protocol_of(spec), *field;
+	size_t bytes = frame->size - frame->transport - spec->trailer;
+	struct larch_tuple tuple = tuple_of(spec);
+	const uint8_t pseudo[4] = {0, protocol, (uint8_t)(bytes >> 8), (uint8_t)bytes};
+	uint8_t summed[40 + FRAME_MOST] = {};
+	uint16_t sum;
+
+	field = frame->byte + frame->transport + checksum_at(protocol);
+	field[0] = field[1] = 0;
+	if (protocol != NEXT_ICMP) {
+		memcpy(summed, pseudo, sizeof(pseudo));
+		memcpy(summed + 4, tuple.source + (spec->ipv6 ? 0 : 3), spec->ipv6 ? 16 : 4);
+		memcpy(summed + 20, tuple.destination + (spec->ipv6 ? 0 : 3), spec->ipv6 ? 16 : 4);
+	}
+	memcpy(summed + 36, frame->byte + frame->transport, bytes);
+	sum = internet_checksum(summed, 36 + bytes);
+	if (protocol == NEXT_UDP && !sum)
+		sum = 0xffff;
+	field[0] = (uint8_t)(sum >> 8);
+	field[1] = (uint8_t)sum;
+}
+
 struct frame frame_cut(const struct frame *frame, size_t size)
 {
 	struct frame cut = *frame;

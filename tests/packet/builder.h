@@ -32,6 +32,7 @@ enum tcp_flag { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 
 enum next_header {
 	NEXT_HOP_BY_HOP = 0,
+	NEXT_ICMP = 1,
 	NEXT_IPIP = 4,
 	NEXT_TCP = 6,
 	NEXT_UDP = 17,
@@ -80,6 +81,9 @@ struct frame {
 #define FRAME(...) frame_build(&(struct spec){__VA_ARGS__})
 
 struct frame frame_build(const struct spec *spec);
+
+/* Makes the checksum of TCP, UDP, ICMP or ICMPv6 in a frame built from `spec` valid. */
+void frame_sum(struct frame *frame, const struct spec *spec);
 
 /* The frame's first `size` bytes. */
 struct frame frame_cut(const struct frame *frame, size_t size);

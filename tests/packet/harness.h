@@ -5,7 +5,7 @@
  * maps start empty, and all is gone when the process ends.
  *
  * Every packet sent here is checked to have been counted once, with its bytes, and to have got the
- * verdict that the list of outcomes promises; if forwarded, to be whole (its tunnel holds no more
+ * verdict that the list of outcomes promises; if sent, to be whole (its headers promise no more
  * than is there, and the inner packet is the one that came), else to be untouched. The ingress
  * interface is always the loopback's.
  */
@@ -87,6 +87,13 @@ void balancer_fill_cells(void);
 void agent_open(void);
 void agent_close(void);
 struct result agent_send(const struct frame *frame);
+
+#define EXPECT_AGENT(sent, name)                                                                   \
+	do {                                                                                       \
+		const struct result got_ = (sent);                                                 \
+		cr_assert_eq(got_.outcome, LARCH_AGENT_##name, "outcome %u instead of " #name,     \
+			     got_.outcome);                                                        \
+	} while (0)
 
 /* Settles the unit of stamps, as larchd does. */
 void balancer_set_ticks(void);

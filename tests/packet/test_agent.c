@@ -13,13 +13,6 @@
 
 TestSuite(agent, .init = agent_open, .fini = agent_close);
 
-#define EXPECT_AGENT(sent, name)                                                                   \
-	do {                                                                                       \
-		const struct result got_ = (sent);                                                 \
-		cr_assert_eq(got_.outcome, LARCH_AGENT_##name, "outcome %u instead of " #name,     \
-			     got_.outcome);                                                        \
-	} while (0)
-
 /* The inner frame's packet in a tunnel of either family. */
 static struct frame wrap_as(const struct frame *inner, bool outer_ipv6, uint8_t protocol)
 {
@@ -242,8 +235,7 @@ static void check_round_trip(bool ipv6, enum larch_tunnel tunnel, uint8_t vlans)
 	struct frame in = FRAME(.ipv6 = ipv6, .payload = 333, .vlans = vlans, .trailer = 3);
 	struct result sent, received;
 
-	for (uint32_t m = 0; m < MEMBERS; m++)
-		arrange_backend(FIRST_BACKEND + m, tunnel, INGRESS);
+	arrange_backends(tunnel);
 	sent = balancer_send(&in);
 	received = agent_send(&sent.frame);
 	EXPECT_AGENT(received, DECAPSULATED);

@@ -8,16 +8,11 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "outer.h"
 
 #define OTHER_INTERFACE 7
 
 TestSuite(forward, .init = arrange_web, .fini = balancer_close);
-
-static void all_backends(enum larch_tunnel tunnel)
-{
-	for (uint32_t m = 0; m < MEMBERS; m++)
-		arrange_backend(FIRST_BACKEND + m, tunnel, INGRESS);
-}
 
 /* Whatever the frame, it goes to the first backend. */
 static void only_one_backend(enum larch_tunnel tunnel, uint32_t ifindex)
@@ -34,78 +29,21 @@ static void change_backend(void (*change)(struct larch_backend *backend))
 	balancer_set_backend(FIRST_BACKEND, &backend);
 }
 
-/* clang-format off */
-static void outer_ipv4(const struct spec *spec, size_t bytes, uint32_t backend, uint8_t *out)
-{
-	size_t total = bytes + IPV4_BYTES;
-	const uint8_t header[IPV4_BYTES] = {
-		0x45, spec->traffic_class, (uint8_t)(total >> 8), (uint8_t)total,
-		0, 0, 0x40, 0,
-		64, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP, 0, 0,
-		10, 254, 0, 1,
-		10, 255, (uint8_t)(backend >> 8), (uint8_t)backend,
-	};
-	uint16_t checksum = internet_checksum(header, sizeof(header));
-
-	memcpy(out, header, sizeof(header));
-	out[10] = (uint8_t)(checksum >> 8);
-	out[11] = (uint8_t)checksum;
-}
-
-static void outer_ipv6(const struct spec *spec, size_t bytes, uint32_t backend, uint8_t *out)
-{
-	uint32_t label = hash_of(spec) & 0xfffff;
-	const uint8_t header[IPV6_BYTES] = {
-		(uint8_t)(0x60 | spec->traffic_class >> 4),
-		(uint8_t)(spec->traffic_class << 4 | label >> 16),
-		(uint8_t)(label >> 8), (uint8_t)label,
-		(uint8_t)(bytes >> 8), (uint8_t)bytes, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP, 64,
-		0xfd, 0, 2, 0x54, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-		0xfd, 0, 2, 0x55, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (uint8_t)(backend >> 8), (uint8_t)backend,
-	};
-
-	memcpy(out, header, sizeof(header));
-}
-/* clang-format on */
-
-static struct frame expected(const struct spec *spec, const struct frame *in, bool ipv6,
-			     uint32_t backend)
-{
-	/* clang-format off */
-	const uint8_t ethernet[ETHERNET_BYTES] = {
-		2, 0, 0, 1, (uint8_t)(backend >> 8), (uint8_t)backend,
-		2, 0, 0, 2, 0, 1,
-		ipv6 ? 0x86 : 0x08, ipv6 ? 0xdd : 0x00,
-	};
-	/* clang-format on */
-	size_t inner = in->size - in->network, header = ipv6 ? IPV6_BYTES : IPV4_BYTES;
-	size_t bytes = inner - spec->trailer;
-	struct frame out = {.size = ETHERNET_BYTES + header + inner};
-
-	memcpy(out.byte, ethernet, sizeof(ethernet));
-	(ipv6 ? outer_ipv6 : outer_ipv4)(spec, bytes, backend, out.byte + ETHERNET_BYTES);
-	memcpy(out.byte + ETHERNET_BYTES + header, in->byte + in->network, inner);
-	return out;
-}
-
 static void check_whole_frame(const struct spec *spec, bool ipv6)
 {
+	const struct outer outer = {ipv6, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP, 0};
 	struct frame in = frame_build(spec);
 	struct result result = balancer_send(&in);
-	struct frame want = expected(spec, &in, ipv6, backend_reached(&result));
+	struct frame want = outer_frame(spec, &in, &outer, backend_reached(&result));
 
 	cr_assert_eq(result.verdict, XDP_TX);
-	cr_assert_eq(result.frame.size, want.size, "%zu instead of %zu bytes", result.frame.size,
-		     want.size);
-	for (size_t i = 0; i < want.size; i++)
-		cr_assert_eq(result.frame.byte[i], want.byte[i], "byte %zu is %02x instead of %02x",
-			     i, result.frame.byte[i], want.byte[i]);
+	frame_expect(&result.frame, &want);
 }
 
 /* With up to two VLAN tags, which go, and with and without the padding of short frames. */
 static void check_family(bool inner_ipv6, enum larch_tunnel tunnel)
 {
-	all_backends(tunnel);
+	arrange_backends(tunnel);
 	for (uint8_t vlans = 0; vlans <= 2; vlans++) {
 		for (uint8_t trailer = 0; trailer <= 6; trailer += 6) {
 			struct spec spec = {
@@ -158,7 +96,7 @@ Test(forward, every_traffic_class_is_copied)
 
 		check_whole_frame(&spec, false);
 	}
-	all_backends(LARCH_TUNNEL_IPV6);
+	arrange_backends(LARCH_TUNNEL_IPV6);
 	for (unsigned class = 0; class <= 0xff; class ++) {
 		struct spec spec = {.traffic_class = (uint8_t) class, .ipv6 = class % 2};
 
@@ -211,7 +149,7 @@ Test(forward, the_flow_label_is_the_same_for_a_flow_and_differs_between_flows)
 {
 	struct result first, second, other;
 
-	all_backends(LARCH_TUNNEL_IPV6);
+	arrange_backends(LARCH_TUNNEL_IPV6);
 	first = SEND(.client = 1, .flags = SYN);
 	second = SEND(.client = 1, .payload = 50);
 	other = SEND(.client = 2);

@@ -258,13 +258,18 @@ static void mutate(struct frame *frame, uint64_t *state)
 	}
 }
 
+/* By every way to the backends. */
 Test(malformed, random_damage_is_always_counted_once)
 {
+	static const enum larch_mode modes[] = {LARCH_MODE_IPIP, LARCH_MODE_GUE};
 	uint64_t state = MUTATIONS_SEED;
 
 	for (size_t i = 0; i < MUTATIONS; i++) {
 		struct frame frame = frame_build(&shapes[i % COUNT(shapes)]);
 
+		if (i % 1000 == 0)
+			arrange_backends(i % 2000 ? LARCH_TUNNEL_IPV4 : LARCH_TUNNEL_IPV6);
+		arrange_mode(modes[random_next(&state) % COUNT(modes)]);
 		mutate(&frame, &state);
 		balancer_send(&frame);
 	}
