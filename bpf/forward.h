@@ -18,6 +18,18 @@ static __always_inline int forward_ipip(struct xdp_md *context, const struct pac
 	return tunnel_write(&cursor, packet, backend, tunnel_protocol(packet), packet->bytes);
 }
 
+/* The backend must be on the link: behind a router, its MAC is the router's. */
+static __always_inline int forward_l2(struct xdp_md *context, const struct packet *packet,
+				      const struct larch_backend *backend)
+{
+	__u16 ethertype = packet->tuple.ipv6 ? ETH_P_IPV6 : ETH_P_IP;
+	struct cursor cursor;
+
+	if (backend->ready != LARCH_READY_DIRECT)
+		return LARCH_DROP_NO_NEXTHOP;
+	return link_write(context, packet, backend, 0, bpf_htons(ethertype), &cursor);
+}
+
 static __always_inline int forward_by_mode(struct xdp_md *context, const struct packet *packet,
 					   const struct larch_backend *backend)
 {
@@ -26,12 +38,14 @@ static __always_inline int forward_by_mode(struct xdp_md *context, const struct 
 		return forward_ipip(context, packet, backend);
 	case LARCH_MODE_GUE:
 		return gue_forward(context, packet, backend);
+	case LARCH_MODE_L2:
+		return forward_l2(context, packet, backend);
 	default:
 		return LARCH_DROP_INTERNAL;
 	}
 }
 
-/* On GO, packet->action says how the packet leaves. */
+/* On GO, packet->action says how the packet leaves; to this host as a backend it goes untouched. */
 static __always_inline int forward(struct xdp_md *context, struct packet *packet)
 {
 	__u32 id = packet->backend;
@@ -42,6 +56,9 @@ static __always_inline int forward(struct xdp_md *context, struct packet *packet
 		return LARCH_DROP_NO_BACKEND;
 	if (!backend->ready)
 		return LARCH_DROP_NO_NEXTHOP;
+	packet->action = XDP_PASS;
+	if (backend->tunnel == LARCH_TUNNEL_LOCAL)
+		return GO;
 	go = forward_by_mode(context, packet, backend);
 	if (go != GO)
 		return go;

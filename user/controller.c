@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Beginning, reload and end of the controller. See controller.h. */
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,10 +60,13 @@ const struct config_interface *controller_interfaces(const struct controller *co
 /* The server's address, if an earlier daemon can have written such an entry. */
 static bool entry_address(const struct larch_backend *entry, struct in6_addr *address)
 {
-	if (entry->tunnel != LARCH_TUNNEL_IPV4 && entry->tunnel != LARCH_TUNNEL_IPV6)
+	bool ipv4 = entry->ethertype == htons(ETH_P_IP);
+
+	if (entry->tunnel != LARCH_TUNNEL_LOCAL &&
+	    entry->tunnel != (ipv4 ? LARCH_TUNNEL_IPV4 : LARCH_TUNNEL_IPV6))
 		return false;
 	memcpy(address, entry->outer_destination, sizeof(*address));
-	if (entry->tunnel == LARCH_TUNNEL_IPV4) {
+	if (ipv4) {
 		memset(address, 0, sizeof(*address));
 		address->s6_addr32[2] = htonl(0xffff);
 		address->s6_addr32[3] = entry->outer_destination[0];
@@ -93,7 +97,7 @@ static void adopt_backends(struct controller *controller)
 		backend->used = true;
 		backend->address = address;
 		snprintf(backend->name, sizeof(backend->name), "former-%u", id);
-		backend->nexthop.ready = entry.ready;
+		backend->nexthop.ready = entry.ready != 0;
 	}
 	if (removed)
 		log_warning("%u entries of backends in the kernel were damaged; removed", removed);

@@ -44,6 +44,8 @@ struct netlink;
 /* How to reach one address, as the kernel's routes and neighbours say; zero: not known. */
 struct nexthop {
 	bool ready;		/* link up, route known, source address known and MAC known */
+	bool local;		/* the address is this host's own: ready without link and MAC */
+	bool direct;		/* no gateway in between */
 	int ifindex;		/* egress interface */
 	uint32_t mtu;		/* of the egress interface, bytes */
 	uint8_t destination[6]; /* MAC of the gateway, or of the address itself if on-link */

@@ -204,9 +204,8 @@ static const char *route_reason(unsigned char type)
 {
 	switch (type) {
 	case RTN_UNICAST:
-		return NULL;
 	case RTN_LOCAL:
-		return "address is local";
+		return NULL;
 	case RTN_BLACKHOLE:
 		return "route is a blackhole";
 	case RTN_UNREACHABLE:
@@ -227,7 +226,11 @@ int netlink_message_route(const struct nlmsghdr *message, const struct in6_addr 
 	if (!has_header(message, sizeof(*header)))
 		return -EBADMSG;
 	parse.family = header->rtm_family;
-	*out = (struct netlink_route){.reason = route_reason(header->rtm_type), .next = *address};
+	*out = (struct netlink_route){
+		.reason = route_reason(header->rtm_type),
+		.local = header->rtm_type == RTN_LOCAL,
+		.next = *address,
+	};
 	if (mnl_attr_parse(message, sizeof(*header), route_attribute, &parse) == MNL_CB_ERROR)
 		return -EBADMSG;
 	return 0;

@@ -31,6 +31,7 @@ struct netlink_link {
 /* The way to one address. */
 struct netlink_route {
 	const char *reason; /* why there is no way: a static string; the rest is then meaningless */
+	bool local;	    /* to this host itself */
 	int ifindex;
 	struct in6_addr next; /* whose MAC is needed: the gateway, or the address itself */
 	struct in6_addr from; /* source address; unspecified when there is none */

@@ -199,7 +199,7 @@ int netlink_table_set_route(struct netlink_table *table, struct watch *watch,
 {
 	struct neighbour *neighbour = NULL;
 
-	if (!route->reason) {
+	if (!route->reason && !route->local) {
 		neighbour = netlink_table_neighbour(table, route->ifindex, &route->next);
 		if (!neighbour)
 			neighbour = add_neighbour(table, route->ifindex, &route->next);
@@ -272,11 +272,16 @@ void netlink_table_nexthop(const struct netlink_table *table, const struct watch
 		return;
 	out->ifindex = route->ifindex;
 	out->from = route->from;
+	out->local = route->local;
+	out->direct = IN6_ARE_ADDR_EQUAL(&route->next, &watch->address);
 	link = netlink_table_link(table, route->ifindex);
 	if (link) {
 		out->mtu = link->mtu;
 		memcpy(out->source, link->mac, sizeof(out->source));
 	}
+	out->ready = out->local;
+	if (out->ready)
+		return;
 	out->reason = link_reason(link);
 	if (!out->reason)
 		out->reason = neighbour_reason(link, watch->neighbour);
@@ -294,7 +299,8 @@ static bool same_text(const char *a, const char *b)
 
 bool netlink_table_same_nexthop(const struct nexthop *a, const struct nexthop *b)
 {
-	return a->ready == b->ready && a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	return a->ready == b->ready && a->local == b->local && a->direct == b->direct &&
+	       a->ifindex == b->ifindex && a->mtu == b->mtu &&
 	       !memcmp(a->destination, b->destination, sizeof(a->destination)) &&
 	       !memcmp(a->source, b->source, sizeof(a->source)) &&
 	       IN6_ARE_ADDR_EQUAL(&a->from, &b->from) && same_text(a->reason, b->reason);

@@ -37,7 +37,7 @@ struct watch {
 	bool route_wanted; /* to be asked for */
 	bool reported;	   /* nexthop was told to changed() */
 	struct netlink_route route;
-	struct neighbour *neighbour; /* route.next on route.ifindex; NULL without a route */
+	struct neighbour *neighbour; /* route.next on route.ifindex; NULL: none is needed */
 	struct nexthop nexthop;
 };
 

@@ -160,11 +160,18 @@ static void set_addresses(struct larch_backend *backend, const struct in6_addr *
 	}
 }
 
+static uint8_t ready_of(const struct nexthop *nexthop)
+{
+	if (!nexthop->ready)
+		return 0;
+	return nexthop->direct ? LARCH_READY_DIRECT : LARCH_READY_ROUTED;
+}
+
 int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_addr *address,
 		      const struct nexthop *nexthop, const struct in6_addr *from)
 {
 	struct larch_backend backend = {
-		.ready = nexthop->ready,
+		.ready = ready_of(nexthop),
 		.mtu = (uint16_t)(nexthop->mtu > UINT16_MAX ? UINT16_MAX : nexthop->mtu),
 		.ifindex = (uint32_t)nexthop->ifindex,
 	};
@@ -174,6 +181,8 @@ int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_a
 	memcpy(backend.destination_mac, nexthop->destination, sizeof(backend.destination_mac));
 	memcpy(backend.source_mac, nexthop->source, sizeof(backend.source_mac));
 	set_addresses(&backend, from, address);
+	if (nexthop->local)
+		backend.tunnel = LARCH_TUNNEL_LOCAL;
 	return datapath_put_backend(datapath, id, &backend);
 }
 

@@ -57,17 +57,18 @@ static void write_ethernet(bool ipv6, uint32_t backend, uint8_t *out)
 struct frame outer_frame(const struct spec *spec, const struct frame *in, const struct outer *outer,
 			 uint32_t backend)
 {
-	size_t inner = in->size - in->network, header = outer->ipv6 ? IPV6_BYTES : IPV4_BYTES;
-	size_t bytes = outer->shim + inner - spec->trailer;
+	size_t inner = in->size - in->network, bytes = outer->shim + inner - spec->trailer;
+	size_t header = outer->bare ? 0 : outer->ipv6 ? IPV6_BYTES : IPV4_BYTES;
 	struct frame out = {
 		.size = ETHERNET_BYTES + header + outer->shim + inner,
 		.network = ETHERNET_BYTES,
 		.transport = ETHERNET_BYTES + header,
 	};
 
-	write_ethernet(outer->ipv6, backend, out.byte);
-	(outer->ipv6 ? write_ipv6 : write_ipv4)(spec, bytes, outer->protocol, backend,
-						out.byte + out.network);
+	write_ethernet(outer->bare ? spec->ipv6 : outer->ipv6, backend, out.byte);
+	if (!outer->bare)
+		(outer->ipv6 ? write_ipv6 : write_ipv4)(spec, bytes, outer->protocol, backend,
+							out.byte + out.network);
 	memcpy(out.byte + out.transport + outer->shim, in->byte + in->network, inner);
 	return out;
 }

@@ -11,6 +11,7 @@
 
 /* The headers in front of a packet: an IP header, and what the test writes behind it. */
 struct outer {
+	bool bare; /* none of them: an Ethernet header alone */
 	bool ipv6;
 	uint8_t protocol; /* of what follows the IP header */
 	size_t shim;	  /* bytes between IP header and packet, left zero */

@@ -31,7 +31,7 @@ static void change_backend(void (*change)(struct larch_backend *backend))
 
 static void check_whole_frame(const struct spec *spec, bool ipv6)
 {
-	const struct outer outer = {ipv6, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP, 0};
+	const struct outer outer = {false, ipv6, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP, 0};
 	struct frame in = frame_build(spec);
 	struct result result = balancer_send(&in);
 	struct frame want = outer_frame(spec, &in, &outer, backend_reached(&result));

@@ -27,7 +27,7 @@ TestSuite(gue, .init = arrange_gue, .fini = balancer_close);
 static struct frame expected(const struct spec *spec, const struct frame *in, bool ipv6,
 			     bool summed, uint32_t backend)
 {
-	const struct outer outer = {ipv6, NEXT_UDP, OVERHEAD};
+	const struct outer outer = {false, ipv6, NEXT_UDP, OVERHEAD};
 	struct frame out = outer_frame(spec, in, &outer, backend);
 	size_t bytes = out.size - spec->trailer - out.transport, udp = out.transport;
 	uint16_t sum;

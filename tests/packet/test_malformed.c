@@ -261,7 +261,7 @@ static void mutate(struct frame *frame, uint64_t *state)
 /* By every way to the backends. */
 Test(malformed, random_damage_is_always_counted_once)
 {
-	static const enum larch_mode modes[] = {LARCH_MODE_IPIP, LARCH_MODE_GUE};
+	static const enum larch_mode modes[] = {LARCH_MODE_IPIP, LARCH_MODE_GUE, LARCH_MODE_L2};
 	uint64_t state = MUTATIONS_SEED;
 
 	for (size_t i = 0; i < MUTATIONS; i++) {

@@ -134,14 +134,58 @@ Test(netlink, gives_reasons_for_links_without_ethernet)
 		      "ip link set lo up && ip route add 198.51.100.0/24 dev lo");
 	watch("192.0.2.7");
 	watch("198.51.100.7");
-	watch("10.0.0.1");
-	watch("fd00:0::1");
 	watch("10.0.0.255");
 	cr_assert_str_eq(reason_of("192.0.2.7"), "link is not Ethernet");
 	cr_assert_str_eq(reason_of("198.51.100.7"), "link is loopback");
-	cr_assert_str_eq(reason_of("10.0.0.1"), "address is local");
-	cr_assert_str_eq(reason_of("fd00:0::1"), "address is local");
 	cr_assert_str_eq(reason_of("10.0.0.255"), "address is not unicast");
+}
+
+Test(netlink, tells_this_hosts_own_addresses)
+{
+	static const char *const own[] = {"10.0.0.1", "fd00:0::1"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		watch(own[i]);
+		cr_assert_str_eq(reason_of(own[i]), "ready");
+		cr_assert(nexthop_of(own[i]).local);
+		cr_assert(nexthop_of(own[i]).direct);
+	}
+	watch("10.0.0.2");
+	await_ready("10.0.0.2", P0_MAC);
+	cr_assert_not(nexthop_of("10.0.0.2").local);
+}
+
+Test(netlink, follows_an_address_that_moves_to_this_host_and_away)
+{
+	watch("10.0.0.2");
+	await_ready("10.0.0.2", P0_MAC);
+	run(lab.host, "ip link set lo up && ip addr add 10.0.0.2/32 dev lo");
+	run_loop(AT_ONCE_MS / 2);
+	cr_assert(nexthop_of("10.0.0.2").local);
+	cr_assert_str_eq(reason_of("10.0.0.2"), "ready");
+	run(lab.host, "ip addr del 10.0.0.2/32 dev lo");
+	await_ready("10.0.0.2", P0_MAC);
+	cr_assert_not(nexthop_of("10.0.0.2").local);
+}
+
+Test(netlink, tells_whether_a_gateway_is_in_between)
+{
+	run(lab.host, "ip route add 192.0.2.0/24 via 10.0.0.2 && ip route add 10.0.0.9/32 via "
+		      "10.0.0.2");
+	watch("10.0.0.2");
+	watch("192.0.2.7");
+	watch("10.0.0.9");
+	await_ready("10.0.0.2", P0_MAC);
+	await_ready("192.0.2.7", P0_MAC);
+	await_ready("10.0.0.9", P0_MAC);
+	cr_assert(nexthop_of("10.0.0.2").direct);
+	cr_assert_not(nexthop_of("192.0.2.7").direct);
+	cr_assert_not(nexthop_of("10.0.0.9").direct);
+	run(lab.peer, "ip addr add 192.0.2.7/24 dev p0");
+	run(lab.host, "ip route replace 192.0.2.0/24 dev v0");
+	run_loop(AT_ONCE_MS / 2);
+	await_ready("192.0.2.7", P0_MAC);
+	cr_assert(nexthop_of("192.0.2.7").direct);
 }
 
 Test(netlink, gives_reason_for_link_without_arp)
