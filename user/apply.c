@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Making the world follow a configuration: which ids its services and backends have, which entries
- * the kernel part needs. Checks all that can be refused before it changes anything.
+ * Making the world follow a configuration: its services and backends begin, change and leave. What
+ * the kernel part needs of them is the business of ids.c, entries.c and policy.c. Checks all that
+ * can be refused before it changes anything.
  */
 #include <errno.h>
 #include <math.h>
@@ -9,114 +10,11 @@
 #include <string.h>
 
 #include "controller.h"
-#include "larch/tuple.h"
+#include "entries.h"
+#include "ids.h"
 #include "log.h"
+#include "policy.h"
 #include "publisher.h"
-
-/* What the kernel's table of services says, from an earlier daemon. */
-struct known {
-	struct larch_vip vip[LARCH_MAX_VIPS];
-	uint16_t id[LARCH_MAX_VIPS];
-	size_t count;
-};
-
-static void read_known(const struct datapath *datapath, struct known *known)
-{
-	uint32_t first = larch_vip_index(0, 0, datapath->settings->vips);
-
-	for (uint32_t i = first; i < first + LARCH_VIP_SLOTS; i++) {
-		const struct larch_vip_slot *slot = &datapath->vips[i];
-
-		if (slot->vip.kind != LARCH_VIP_SERVICE || slot->service >= LARCH_MAX_SERVICES ||
-		    known->count >= LARCH_MAX_VIPS)
-			continue;
-		known->vip[known->count] = slot->vip;
-		known->id[known->count++] = slot->service;
-	}
-}
-
-/* The id that an earlier daemon gave to a service with one of these addresses. */
-static uint16_t known_id(const struct known *known, const struct config_service *service)
-{
-	for (size_t i = 0; i < known->count; i++) {
-		for (size_t j = 0; j < service->vip_count; j++) {
-			if (memcmp(&known->vip[i], &service->vips[j], sizeof(known->vip[i])) == 0)
-				return known->id[i];
-		}
-	}
-	return LARCH_MAX_SERVICES;
-}
-
-/* Takes this id if nobody has; LARCH_MAX_SERVICES: it is taken, or was none. */
-static uint16_t claim(bool *taken, uint16_t id)
-{
-	if (id >= LARCH_MAX_SERVICES || taken[id])
-		return LARCH_MAX_SERVICES;
-	taken[id] = true;
-	return id;
-}
-
-/* An id that no service has or, as long as there are such, had: addresses may still lead there. */
-static uint16_t free_id(const struct controller *controller, const struct known *known,
-			const bool *taken)
-{
-	bool former[LARCH_MAX_SERVICES] = {};
-	uint16_t second = LARCH_MAX_SERVICES;
-
-	for (size_t i = 0; i < known->count; i++)
-		former[known->id[i]] = true;
-	for (uint16_t id = 0; id < LARCH_MAX_SERVICES; id++) {
-		if (taken[id] || controller->service[id].used) /* the old ones leave at the end */
-			continue;
-		if (!former[id])
-			return id;
-		second = second == LARCH_MAX_SERVICES ? id : second;
-	}
-	return second;
-}
-
-/* The id of the running service of this name. */
-static uint16_t named_id(const struct controller *controller, const struct config_service *service)
-{
-	for (uint16_t id = 0; id < LARCH_MAX_SERVICES; id++) {
-		const struct service *running = &controller->service[id];
-
-		if (running->used && strcmp(running->config->name, service->name) == 0)
-			return id;
-	}
-	return LARCH_MAX_SERVICES;
-}
-
-/*
- * Chooses ids: an address keeps the id that it leads to in the kernel, so that no packet meets the
- * backends of another service meanwhile; else a service keeps its own by name; the others get free
- * ones. Of two that may keep an id, the one of the same name does. id[i] belongs to
- * config->services[i].
- */
-static int choose_ids(const struct controller *controller, const struct larch_config *config,
-		      const struct known *known, uint16_t *id)
-{
-	uint16_t by_address[LARCH_MAX_SERVICES], by_name[LARCH_MAX_SERVICES];
-	bool taken[LARCH_MAX_SERVICES] = {};
-	size_t count = config->service_count;
-
-	for (size_t i = 0; i < count; i++) {
-		by_address[i] = known_id(known, &config->services[i]);
-		by_name[i] = named_id(controller, &config->services[i]);
-		id[i] = by_address[i] == by_name[i] ? claim(taken, by_name[i]) : LARCH_MAX_SERVICES;
-	}
-	for (size_t i = 0; i < count; i++)
-		id[i] = id[i] < LARCH_MAX_SERVICES ? id[i] : claim(taken, by_address[i]);
-	for (size_t i = 0; i < count; i++)
-		id[i] = id[i] < LARCH_MAX_SERVICES ? id[i] : claim(taken, by_name[i]);
-	for (size_t i = 0; i < count; i++) {
-		if (id[i] == LARCH_MAX_SERVICES)
-			id[i] = claim(taken, free_id(controller, known, taken));
-		if (id[i] == LARCH_MAX_SERVICES)
-			return -ENOSPC;
-	}
-	return 0;
-}
 
 /* Half-lives in ticks, as the samples want them. */
 static struct cells_options half_lives(const struct config_learning *learning)
@@ -246,30 +144,6 @@ static void adopt_generation(struct controller *controller, struct service *serv
 	service->members_changed = !is_current(service);
 }
 
-/* What is written to larch_vips. */
-struct entries {
-	struct larch_vip_slot slot[LARCH_MAX_VIPS];
-	size_t count;
-};
-
-static void add_entry(struct entries *entries, const struct larch_vip *vip, uint16_t service)
-{
-	entries->slot[entries->count++] = (struct larch_vip_slot){.vip = *vip, .service = service};
-}
-
-/* Says that the address is a service's, once for all its ports. */
-static void add_address(struct entries *entries, const struct larch_vip *vip)
-{
-	struct larch_vip entry = {.kind = LARCH_VIP_ADDRESS};
-
-	memcpy(entry.address, vip->address, sizeof(entry.address));
-	for (size_t i = 0; i < entries->count; i++) {
-		if (memcmp(&entries->slot[i].vip, &entry, sizeof(entry)) == 0)
-			return;
-	}
-	add_entry(entries, &entry, LARCH_MAX_SERVICES);
-}
-
 static int put_services(struct controller *controller, const uint16_t *id)
 {
 	const struct larch_config *config = controller->config;
@@ -279,14 +153,11 @@ static int put_services(struct controller *controller, const uint16_t *id)
 	if (!entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->service_count; i++) {
-		const struct config_service *from = &config->services[i];
-		struct larch_service service = {.policy.signal = (uint8_t)from->signal};
+		struct larch_service service;
 
+		policy_service(&config->services[i], &service);
 		publisher_service(controller->datapath, id[i], &service);
-		for (size_t j = 0; j < from->vip_count; j++) {
-			add_address(entries, &from->vips[j]);
-			add_entry(entries, &from->vips[j], id[i]);
-		}
+		entries_service(entries, &config->services[i], id[i]);
 	}
 	error = publisher_vips(controller->datapath, entries->slot, entries->count);
 	free(entries);
@@ -386,11 +257,11 @@ static int commit(struct controller *controller, struct larch_config *config, co
 
 /* What is left in the kernel of another service that had the id must not go on under it. */
 static void forget_strangers(struct controller *controller, const struct larch_config *config,
-			     const struct known *known, const uint16_t *id)
+			     const struct ids_known *known, const uint16_t *id)
 {
 	for (size_t i = 0; i < config->service_count; i++) {
 		if (controller->service[id[i]].used || !controller->datapath->adopted ||
-		    known_id(known, &config->services[i]) == id[i])
+		    ids_before(known, &config->services[i]) == id[i])
 			continue;
 		publisher_retire(controller->datapath, id[i]);
 		remove_cells(controller, id[i]);
@@ -399,18 +270,18 @@ static void forget_strangers(struct controller *controller, const struct larch_c
 
 int controller_apply(struct controller *controller, struct larch_config *config)
 {
-	struct known *known = calloc(1, sizeof(*known));
+	struct ids_known *known = calloc(1, sizeof(*known));
 	uint16_t id[LARCH_MAX_SERVICES];
 	int error = known ? 0 : -ENOMEM;
 
 	if (!error)
-		read_known(controller->datapath, known);
+		ids_read(controller->datapath, known);
 	if (!error &&
 	    (config->service_count > LARCH_MAX_SERVICES ||
 	     !registry_has_room(&controller->registry, config->backends, config->backend_count)))
 		error = -ENOSPC;
 	if (!error)
-		error = choose_ids(controller, config, known, id);
+		error = ids_choose(controller, config, known, id);
 	if (!error) {
 		forget_strangers(controller, config, known, id);
 		error = commit(controller, config, id);
