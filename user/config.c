@@ -27,6 +27,7 @@
 #define LEAST_HALF_LIFE 0.1 /* s */
 #define MOST_HALF_LIFE	3600
 #define MOST_FLOWS	1000000
+#define MOST_LIMIT	10000000 /* a second and CPU */
 
 static const char *const mode_words[] = {"native", "generic", NULL};
 
@@ -169,6 +170,18 @@ static void read_learning(struct config_learning *learning, const struct setting
 	read_decimal(&mapping, "step", 0.01, 1, &learning->step);
 }
 
+static void read_limits(uint32_t *limit, const struct setting *root)
+{
+	static const char *const keys[] = {"echo", "too_big", "second_chance", NULL};
+	struct setting mapping;
+
+	if (!setting_get(root, "limits", &mapping) || !setting_mapping(&mapping, keys))
+		return;
+	read_whole(&mapping, "echo", 0, MOST_LIMIT, &limit[LARCH_LIMIT_ECHO]);
+	read_whole(&mapping, "too_big", 0, MOST_LIMIT, &limit[LARCH_LIMIT_TOO_BIG]);
+	read_whole(&mapping, "second_chance", 0, MOST_LIMIT, &limit[LARCH_LIMIT_CHANCE]);
+}
+
 /* ---- the whole ---- */
 
 static struct larch_config *new_config(void)
@@ -188,12 +201,15 @@ static struct larch_config *new_config(void)
 		.floor = 0.002,
 		.step = 0.2,
 	};
+	config->limit[LARCH_LIMIT_ECHO] = 1000;
+	config->limit[LARCH_LIMIT_TOO_BIG] = 1000;
+	config->limit[LARCH_LIMIT_CHANCE] = 10000;
 	return config;
 }
 
 static int read_root(struct larch_config *config, const struct setting *root)
 {
-	static const char *const keys[] = {"interfaces", "source",   "flow_table",
+	static const char *const keys[] = {"interfaces", "source",   "flow_table", "limits",
 					   "learning",	 "services", NULL};
 	struct setting services;
 	int error;
@@ -205,6 +221,7 @@ static int read_root(struct larch_config *config, const struct setting *root)
 		return error;
 	read_source(config, root);
 	read_flow_table(config, root);
+	read_limits(config->limit, root);
 	read_learning(&config->learning, root);
 	if (!setting_require(root, "services", &services))
 		return 0;
@@ -304,6 +321,7 @@ void config_free(struct larch_config *config)
 		return;
 	for (size_t i = 0; i < config->service_count; i++) {
 		free(config->services[i].vips);
+		free(config->services[i].networks);
 		free(config->services[i].members);
 	}
 	free(config->services);

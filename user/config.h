@@ -20,11 +20,13 @@ struct json_t; /* jansson's json_t */
 #define CONFIG_PATH_SIZE      160
 #define CONFIG_MAX_BYTES      (4u << 20) /* of a file */
 #define CONFIG_MAX_DEPTH      16	 /* lists and mappings within one another */
-#define CONFIG_MAX_VALUES     (1u << 18) /* in a file: three times what the largest one needs */
+#define CONFIG_MAX_VALUES     (1u << 18) /* in a file: more than the largest one needs */
 #define CONFIG_MAX_INTERFACES 64
 #define CONFIG_MAX_VIPS	      4096 /* of all services together */
+/* The same for networks; a service may need one more entry (see access.h). */
+#define CONFIG_MAX_NETWORKS (LARCH_MAX_ACCESS - LARCH_MAX_SERVICES)
 
-/* Each may stand in larch_services once more, as an address alone. */
+/* Each may stand in larch_vips once more, as an address alone. */
 _Static_assert(2 * CONFIG_MAX_VIPS <= LARCH_MAX_VIPS, "all addresses fit the map");
 
 enum config_xdp_mode { CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
@@ -43,8 +45,16 @@ struct config_backend {
 };
 
 struct config_member {
-	size_t backend;	 /* index in larch_config.backends */
-	uint32_t weight; /* 0: no new flows; at most 65535 */
+	size_t backend;			   /* index in larch_config.backends */
+	uint32_t weight;		   /* 0: no new flows; at most 65535 */
+	uint8_t quic_id[LARCH_QUIC_BYTES]; /* those beyond the service's quic_bytes are 0 */
+};
+
+/* A line of an access list. */
+struct config_network {
+	struct in6_addr address; /* IPv4 as ::ffff:a.b.c.d; host bits are 0 */
+	uint8_t bits;		 /* of the address that count: 0 to 128, of IPv4 96 to 128 */
+	uint8_t verdict;	 /* enum larch_access_verdict */
 };
 
 struct config_service {
@@ -54,6 +64,19 @@ struct config_service {
 	enum config_learning_mode learning;
 	enum larch_signal signal;
 	bool signal_auto; /* signal is what `auto` stands for, not what somebody chose */
+	enum larch_mode mode;
+	uint16_t backend_port; /* nat: the backends' port; 0: as the packet has it */
+	bool agent;	       /* the backends run Larch's agent */
+	bool by_source;	       /* a flow is all that one source sends to an address */
+	bool stateless;	       /* no flow is remembered */
+	double idle;	       /* s: a datagram flow ends by such a silence; 0: flows have ends */
+	uint32_t new_flows;    /* a second; beyond it they are not remembered; 0: no limit */
+	uint32_t source_rate;  /* new flows of one source a second; 0: no limit */
+	uint32_t source_burst; /* and as many at once */
+	struct config_network *networks; /* by address and bits; none is twice there */
+	size_t network_count;
+	uint8_t quic_bytes;  /* of the server id in connection ids; 0: they mean nothing */
+	uint8_t quic_config; /* which of our kinds of connection ids they are */
 	struct config_member *members;
 	size_t member_count;
 };
@@ -76,6 +99,7 @@ struct larch_config {
 	struct in6_addr source_ipv6;
 	uint32_t flow_entries; /* rounded up to a power of two; used when the maps are created */
 	struct config_learning learning;
+	uint32_t limit[LARCH_LIMIT_COUNT]; /* a second and CPU, by enum larch_limit */
 	struct config_backend *backends;
 	size_t backend_count;
 	struct config_service *services;
@@ -130,3 +154,4 @@ int config_error_text(const char *file, const struct config_error *error, char *
 const char *config_xdp_mode_text(enum config_xdp_mode mode);
 const char *config_learning_text(enum config_learning_mode mode);
 const char *config_signal_text(enum larch_signal signal);
+const char *config_mode_text(enum larch_mode mode);

@@ -133,10 +133,12 @@ static bool add_backend(struct config_reading *reading, const struct setting *it
 }
 
 /* Reads what the item says of the backend and of its membership. */
-static bool read_backend(const struct setting *item, struct config_backend *backend,
+static bool read_backend(const struct setting *mapping, const struct setting *item,
+			 const struct config_service *service, struct config_backend *backend,
 			 struct config_member *member)
 {
-	static const char *const keys[] = {"name", "address", "weight", "concurrency", NULL};
+	static const char *const keys[] = {"name",	  "address", "weight",
+					   "concurrency", "quic_id", NULL};
 	struct setting value;
 	bool good;
 
@@ -154,18 +156,19 @@ static bool read_backend(const struct setting *item, struct config_backend *back
 		good &= setting_whole(&value, 0, MOST_WEIGHT, &member->weight);
 	if (setting_get(item, "concurrency", &value))
 		good &= setting_whole(&value, 1, MOST_CONCURRENCY, &backend->concurrency);
+	good &= config_quic_member(mapping, item, service, member);
 	return good;
 }
 
 /* Reads one item of a service's list of backends into its next member. */
-static void read_member(struct config_reading *reading, const struct setting *item,
-			const struct config_origin *origin)
+static void read_member(struct config_reading *reading, const struct setting *mapping,
+			const struct setting *item, const struct config_origin *origin)
 {
 	struct config_service *service = &reading->config->services[origin->service];
 	struct config_member *member = &service->members[service->member_count];
 	struct config_backend backend;
 
-	if (!read_backend(item, &backend, member))
+	if (!read_backend(mapping, item, service, &backend, member))
 		return;
 	member->backend = find_backend(reading->config, &backend.address);
 	if (member->backend == reading->config->backend_count) {
@@ -208,7 +211,7 @@ int config_member_read(struct config_reading *reading, const struct setting *map
 	for (size_t i = 0; i < count; i++) {
 		struct setting item = setting_item(&list, i);
 
-		read_member(reading, &item, &(struct config_origin){index, i});
+		read_member(reading, mapping, &item, &(struct config_origin){index, i});
 	}
 	if (service->member_count == count && !has_weight(service))
 		setting_fail(&list, "all weights are 0; expected a backend that takes new flows");

@@ -23,6 +23,7 @@ static void read_signal(const struct setting *mapping, uint8_t protocol,
 {
 	static const enum larch_signal signals[] = {LARCH_SIGNAL_RESPONSE, LARCH_SIGNAL_RESPONSE,
 						    LARCH_SIGNAL_CONNECT, LARCH_SIGNAL_NONE};
+	const char *untimed = config_flow_untimed(service, protocol);
 	struct setting setting;
 	int word = 0;
 
@@ -30,10 +31,10 @@ static void read_signal(const struct setting *mapping, uint8_t protocol,
 		setting_choice(&setting, signal_words, &word);
 	service->signal_auto = word == 0;
 	service->signal = signals[word];
-	if (protocol != IPPROTO_UDP)
+	if (!untimed)
 		return;
 	if (word != 0 && service->signal != LARCH_SIGNAL_NONE)
-		setting_expect(&setting, "auto or none: nothing of udp can be timed");
+		setting_expect(&setting, "auto or none: %s", untimed);
 	service->signal = LARCH_SIGNAL_NONE;
 }
 
@@ -41,6 +42,7 @@ static void read_signal(const struct setting *mapping, uint8_t protocol,
 static void read_learning(const struct setting *mapping, uint8_t protocol,
 			  struct config_service *service)
 {
+	const char *untimed = config_flow_untimed(service, protocol);
 	struct setting setting;
 	int word;
 
@@ -52,8 +54,8 @@ static void read_learning(const struct setting *mapping, uint8_t protocol,
 	service->learning = (enum config_learning_mode)word;
 	if (service->learning == CONFIG_LEARNING_OFF || service->signal != LARCH_SIGNAL_NONE)
 		return;
-	if (protocol == IPPROTO_UDP)
-		setting_expect(&setting, "off: nothing of udp can be timed");
+	if (untimed)
+		setting_expect(&setting, "off: %s", untimed);
 	else
 		setting_expect(&setting, "off, since signal is none: nothing is timed");
 }
@@ -90,8 +92,11 @@ static uint8_t read_protocol(const struct setting *mapping)
 
 static int read_service(struct config_reading *reading, size_t index)
 {
-	static const char *const keys[] = {"name",     "address", "port",     "protocol",
-					   "learning", "signal",  "backends", NULL};
+	static const char *const keys[] = {
+		"name",	  "address",	  "port",	  "protocol",	 "learning",
+		"signal", "forward",	  "backend_port", "agent",	 "hash",
+		"state",  "idle_timeout", "new_flows",	  "source_rate", "source_burst",
+		"allow",  "deny",	  "quic",	  "backends",	 NULL};
 	struct config_service *service = &reading->config->services[index];
 	struct setting mapping = setting_item(reading->services, index);
 	uint8_t protocol;
@@ -101,10 +106,21 @@ static int read_service(struct config_reading *reading, size_t index)
 		return 0;
 	read_name(reading, &mapping, index);
 	protocol = read_protocol(&mapping);
+	config_forward_read(&mapping, service);
+	config_flow_read(&mapping, protocol, service);
 	read_signal(&mapping, protocol, service);
 	read_learning(&mapping, protocol, service);
-	error = config_vip_read(reading, &mapping, protocol, index);
-	return error ? error : config_member_read(reading, &mapping, index);
+	config_quic_read(&mapping, protocol, service);
+	error = config_access_read(reading, &mapping, index);
+	if (!error)
+		error = config_vip_read(reading, &mapping, protocol, index);
+	if (!error)
+		error = config_member_read(reading, &mapping, index);
+	if (error)
+		return error;
+	config_forward_check(reading, &mapping, index);
+	config_quic_check(reading, &mapping, index);
+	return 0;
 }
 
 int config_service_read(struct larch_config *config, const struct setting *services)
@@ -131,6 +147,8 @@ int config_service_read(struct larch_config *config, const struct setting *servi
 		config->service_count++;
 		error = read_service(&reading, i);
 	}
+	if (!error && !services->tree->errors->count)
+		config_together_check(&reading);
 	free(reading.origin);
 	return error;
 }

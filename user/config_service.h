@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The part of config.c that reads services: config_service.c, config_vip.c, config_member.c. */
+/*
+ * The part of config.c that reads services: what they are (config_service.c), where clients find
+ * them (config_vip.c), their backends (config_member.c), how packets get there (config_forward.c),
+ * what is remembered of them (config_flow.c), who may ask (config_access.c), what QUIC's connection
+ * ids mean (config_quic.c), and whether all of them can live together (config_together.c).
+ */
 #pragma once
 
 #include <stddef.h>
@@ -17,7 +22,7 @@ struct config_origin {
 struct config_reading {
 	struct larch_config *config;
 	const struct setting *services; /* the list */
-	size_t vips;			/* of all services */
+	size_t vips, networks;		/* of all services */
 	struct config_origin *origin;	/* [config->backend_count]: where each was first named */
 	size_t item[LARCH_MAX_MEMBERS]; /* of each member of the last service */
 };
@@ -34,6 +39,39 @@ int config_vip_read(struct config_reading *reading, const struct setting *mappin
 
 /* The same for its backends. */
 int config_member_read(struct config_reading *reading, const struct setting *mapping, size_t index);
+
+/*
+ * Mode, backends' port and agents. The rules of NAT are another matter: they look at addresses,
+ * ports and backends, which must have been read.
+ */
+void config_forward_read(const struct setting *mapping, struct config_service *service);
+void config_forward_check(const struct config_reading *reading, const struct setting *mapping,
+			  size_t index);
+
+/* What a flow is, what is remembered of it and for how long, and how many there may be. */
+void config_flow_read(const struct setting *mapping, uint8_t protocol,
+		      struct config_service *service);
+
+/* Why nothing of the service can be timed; NULL: it can. */
+const char *config_flow_untimed(const struct config_service *service, uint8_t protocol);
+
+/* Access lists. 0 or -ENOMEM. */
+int config_access_read(struct config_reading *reading, const struct setting *mapping, size_t index);
+
+/* What a service's QUIC connection ids are. Before its backends. */
+void config_quic_read(const struct setting *mapping, uint8_t protocol,
+		      struct config_service *service);
+
+/* What they call one of its backends. false: it complained. */
+bool config_quic_member(const struct setting *mapping, const struct setting *item,
+			const struct config_service *service, struct config_member *member);
+
+/* Complains of members whose names in connection ids are the same. */
+void config_quic_check(const struct config_reading *reading, const struct setting *mapping,
+		       size_t index);
+
+/* Services that cannot live together. All of them must have been read without an error. */
+void config_together_check(const struct config_reading *reading);
 
 /* Where service number `index` stands, in text. */
 const char *config_service_place(const struct config_reading *reading, size_t index,

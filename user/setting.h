@@ -60,17 +60,27 @@ size_t setting_count(const struct setting *setting);
 /* One of these values, or an item of a list. */
 struct setting setting_item(const struct setting *setting, size_t index);
 
+/* The value's text; NULL, silently: it is none, or holds a NUL character. */
+const char *setting_text(const struct setting *setting);
+
 /* A whole number in decimal digits, or a JSON integer. */
 bool setting_whole(const struct setting *setting, uint32_t least, uint32_t most, uint32_t *out);
 
 /* A number such as 0.25 or 3, or a JSON number. */
 bool setting_decimal(const struct setting *setting, double least, double most, double *out);
 
-/* A time such as 250ms or 1.5s; limits and result in seconds. */
+/* A time such as 250ms, 1.5s or 2m; limits and result in seconds. */
 bool setting_duration(const struct setting *setting, double least, double most, double *out);
 
 /* One of the words, which end with NULL: its index. JSON's true and false stand for on and off. */
 bool setting_choice(const struct setting *setting, const char *const *words, int *out);
+
+/* true or false, or JSON's. */
+bool setting_truth(const struct setting *setting, bool *out);
+
+/* So many bytes, two hexadecimal digits each. */
+#define SETTING_HEX_BYTES LARCH_QUIC_BYTES
+bool setting_hex(const struct setting *setting, size_t bytes, uint8_t *out);
 
 /* 1 to 63 of [A-Za-z0-9._-]. */
 bool setting_name(const struct setting *setting, char out[CONFIG_NAME_MAX]);
@@ -80,3 +90,9 @@ bool setting_interface(const struct setting *setting, char out[IFNAMSIZ]);
 
 /* The address of one host that others can reach, IPv4 as ::ffff:a.b.c.d. family 0: either. */
 bool setting_address(const struct setting *setting, int family, struct in6_addr *out);
+
+/*
+ * A network such as 192.0.2.0/24 or 2001:db8::/32, without host bits, or an address. IPv4 becomes
+ * ::ffff:a.b.c.d with 96 bits more.
+ */
+bool setting_network(const struct setting *setting, struct in6_addr *out, uint8_t *out_bits);

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Numbers, times, words, names and addresses: see setting.h. One spelling each: no signs, leading
+ * Numbers, times, words and names: see setting.h. One spelling each: no signs, leading
  * zeros, exponents, other bases, blanks or anything after the value; nothing depends on a locale.
  */
 #include "setting.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "config_error.h"
-#include "endpoint.h"
 
-/* The value's text; NULL, silently: it is none, or holds a NUL character. */
-static const char *text_of(const struct setting *setting)
+const char *setting_text(const struct setting *setting)
 {
 	const char *text = json_string_value(setting->value);
 
@@ -69,7 +66,7 @@ static const char *hint(const char *text)
 
 bool setting_whole(const struct setting *setting, uint32_t least, uint32_t most, uint32_t *out)
 {
-	const char *text = text_of(setting), *end = NULL;
+	const char *text = setting_text(setting), *end = NULL;
 	struct decimal number = {0, 0};
 	json_int_t integer = json_integer_value(setting->value);
 
@@ -92,7 +89,7 @@ bool setting_whole(const struct setting *setting, uint32_t least, uint32_t most,
 
 bool setting_decimal(const struct setting *setting, double least, double most, double *out)
 {
-	const char *text = text_of(setting), *end;
+	const char *text = setting_text(setting), *end;
 	struct decimal decimal;
 	double number = -1;
 
@@ -118,14 +115,16 @@ static const char *duration_text(double seconds, char out[16])
 {
 	if (seconds < 1)
 		snprintf(out, 16, "%gms", seconds * 1000);
-	else
+	else if (seconds < 60)
 		snprintf(out, 16, "%gs", seconds);
+	else
+		snprintf(out, 16, "%gm", seconds / 60);
 	return out;
 }
 
 bool setting_duration(const struct setting *setting, double least, double most, double *out)
 {
-	const char *text = text_of(setting), *unit = NULL;
+	const char *text = setting_text(setting), *unit = NULL;
 	struct decimal decimal;
 	double seconds = -1;
 	char from[16], to[16];
@@ -136,8 +135,10 @@ bool setting_duration(const struct setting *setting, double least, double most, 
 		seconds = (double)decimal.digits / (double)decimal.scale;
 	else if (unit && strcmp(unit, "ms") == 0)
 		seconds = (double)decimal.digits / (double)(decimal.scale * 1000);
+	else if (unit && strcmp(unit, "m") == 0)
+		seconds = (double)(decimal.digits * 60) / (double)decimal.scale;
 	if (!in_range(seconds, least, most)) {
-		setting_expect(setting, "a time from %s to %s such as 250ms or 1.5s%s",
+		setting_expect(setting, "a time from %s to %s such as 250ms, 1.5s or 2m%s",
 			       duration_text(least, from), duration_text(most, to), hint(text));
 		return false;
 	}
@@ -162,7 +163,7 @@ static void write_words(const char *const *words, char *out, size_t size)
 
 bool setting_choice(const struct setting *setting, const char *const *words, int *out)
 {
-	const char *text = text_of(setting);
+	const char *text = setting_text(setting);
 	char all[100];
 
 	if (json_is_boolean(setting->value))
@@ -178,11 +179,53 @@ bool setting_choice(const struct setting *setting, const char *const *words, int
 	return false;
 }
 
+bool setting_truth(const struct setting *setting, bool *out)
+{
+	const char *text = setting_text(setting);
+
+	if (json_is_boolean(setting->value))
+		text = json_is_true(setting->value) ? "true" : "false";
+	if (!text || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)) {
+		setting_expect(setting, "true or false");
+		return false;
+	}
+	*out = text[0] == 't';
+	return true;
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static int digit_of(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c | 0x20) : NULL;
+
+	return at && (is_digit(c) || (c | 0x20) >= 'a') ? (int)(at - digits) : -1;
+}
+
+bool setting_hex(const struct setting *setting, size_t bytes, uint8_t *out)
+{
+	const char *text = setting_text(setting);
+	bool good = text && strlen(text) == 2 * bytes;
+	uint8_t value[SETTING_HEX_BYTES] = {0};
+
+	for (size_t i = 0; good && i < bytes; i++) {
+		int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+
+		good = high >= 0 && low >= 0;
+		value[i] = (uint8_t)(16 * high + low);
+	}
+	if (!good)
+		setting_expect(setting, "%zu hexadecimal digits", 2 * bytes);
+	else
+		memcpy(out, value, bytes);
+	return good;
+}
+
 bool setting_name(const struct setting *setting, char out[CONFIG_NAME_MAX])
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789._-";
-	const char *text = text_of(setting);
+	const char *text = setting_text(setting);
 	size_t length = text ? strlen(text) : 0;
 
 	if (!length || length >= CONFIG_NAME_MAX || strspn(text, allowed) < length) {
@@ -213,7 +256,7 @@ static bool is_interface(const char *text)
 
 bool setting_interface(const struct setting *setting, char out[IFNAMSIZ])
 {
-	const char *text = text_of(setting);
+	const char *text = setting_text(setting);
 
 	if (!text || !is_interface(text)) {
 		setting_expect(
@@ -224,54 +267,5 @@ bool setting_interface(const struct setting *setting, char out[IFNAMSIZ])
 	}
 	memset(out, 0, IFNAMSIZ);
 	memcpy(out, text, strlen(text));
-	return true;
-}
-
-/* ---- addresses ---- */
-
-/* Why an IPv4 address is not that of one host that others can reach; NULL: it may be. */
-static const char *objection_ipv4(uint32_t address)
-{
-	if (address == INADDR_ANY)
-		return "the unspecified address";
-	if (address == INADDR_BROADCAST)
-		return "the broadcast address";
-	if (address >> 24 == IN_LOOPBACKNET)
-		return "a loopback address";
-	return IN_MULTICAST(address) ? "a multicast address" : NULL;
-}
-
-static const char *objection_ipv6(const struct in6_addr *address)
-{
-	if (IN6_IS_ADDR_V4MAPPED(address))
-		return "an IPv4-mapped address (IPv4 is written a.b.c.d)";
-	if (IN6_IS_ADDR_UNSPECIFIED(address))
-		return "the unspecified address";
-	if (IN6_IS_ADDR_LOOPBACK(address))
-		return "a loopback address";
-	if (IN6_IS_ADDR_LINKLOCAL(address))
-		return "a link-local address";
-	return IN6_IS_ADDR_MULTICAST(address) ? "a multicast address" : NULL;
-}
-
-bool setting_address(const struct setting *setting, int family, struct in6_addr *out)
-{
-	const char *text = text_of(setting), *why;
-	const char *kind = family == AF_INET	? "an IPv4 address"
-			   : family == AF_INET6 ? "an IPv6 address"
-						: "an IPv4 or IPv6 address";
-	struct in6_addr address;
-
-	if (!text || !endpoint_address(text, family, &address)) {
-		setting_expect(setting, "%s", kind);
-		return false;
-	}
-	why = strchr(text, ':') ? objection_ipv6(&address)
-				: objection_ipv4(ntohl(address.s6_addr32[3]));
-	if (why) {
-		setting_expect(setting, "%s of one host; this is %s", kind, why);
-		return false;
-	}
-	*out = address;
 	return true;
 }

@@ -18,7 +18,7 @@ Test(config_rules, unknown_keys)
 						 "'wieght'; did you mean 'weight'?"},
 		{WEB "        half_life: 1\n...\n",
 		 "8:9: services[0].backends[0].half_life: unknown key 'half_life'; expected one of "
-		 "name, address, weight, concurrency"},
+		 "name, address, weight, concurrency, quic_id"},
 		{WEB "    Learning: on\n...\n", "8:5: services[0].'Learning': unknown key "
 						"'Learning'; did you mean 'learning'?"},
 		{WEB "interface: []\n...\n",
@@ -35,7 +35,7 @@ Test(config_rules, unknown_keys)
 		{WEB "aaaaaaaaaabbbbbbbbbbccccccccccdddd: 1\n...\n",
 		 "8:1: 'aaaaaaaaaabbbbbbbbbbccccccccccdd...': unknown key "
 		 "'aaaaaaaaaabbbbbbbbbbccccccccccdd...'; expected one of interfaces, source, "
-		 "flow_table, learning, services"}, );
+		 "flow_table, limits, learning, services"}, );
 }
 
 Test(config_rules, keys_that_are_missing)
@@ -195,9 +195,9 @@ Test(config_rules, decimal_numbers)
 
 Test(config_rules, times)
 {
-	static const char *const spellings[] = {"1",	"1 s",	 "s",	  "1m",	     "1S",  "1sec",
-						"1s ",	"1.s",	 ".5s",	  "1e1s",    "-1s", "01s",
-						"99ms", "0.09s", "60.1s", "60001ms", "1us", "infs"};
+	static const char *const spellings[] = {
+		"1",   "1 s", "s",    "1h",    "1S",	"1sec",	   "1s ", "1.s",  ".5s",  "1e1s",
+		"-1s", "01s", "99ms", "0.09s", "60.1s", "60001ms", "1us", "infs", "1.1m", "1min"};
 
 	for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
 		char text[600], expected[300];
@@ -207,7 +207,7 @@ Test(config_rules, times)
 			 spellings[i]);
 		snprintf(expected, sizeof(expected),
 			 "9:13: learning.interval: interval is '%s'; expected a time from 100ms to "
-			 "60s such as 250ms or 1.5s%s",
+			 "1m such as 250ms, 1.5s or 2m%s",
 			 spellings[i], zero ? " without leading zeros" : "");
 		expect_refusal(text, strlen(text), expected);
 	}
@@ -215,9 +215,9 @@ Test(config_rules, times)
 		{WEB "learning: {half_life_server: 99ms, half_life_connect: 3601s}\n...\n",
 		 "8:30: learning.half_life_server: half_life_server is '99ms'; expected a time "
 		 "from "
-		 "100ms to 3600s such as 250ms or 1.5s\n"
+		 "100ms to 60m such as 250ms, 1.5s or 2m\n"
 		 "8:55: learning.half_life_connect: half_life_connect is '3601s'; expected a time "
-		 "from 100ms to 3600s such as 250ms or 1.5s"},
+		 "from 100ms to 60m such as 250ms, 1.5s or 2m"},
 		{WEB "learning: {interval: 100.5ms}\n...\n",
 		 "8:22: learning.interval: interval is '100.5ms'; expected whole milliseconds"}, );
 }
