@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Making the world follow a configuration: its services and backends begin, change and leave. What
- * the kernel part needs of them is the business of ids.c, entries.c and policy.c. Checks all that
- * can be refused before it changes anything.
+ * the kernel part needs of them is the business of ids.c, apply_services.c and apply_addresses.c.
+ * Checks all that can be refused before it changes anything.
  */
 #include <errno.h>
 #include <math.h>
@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "controller.h"
-#include "entries.h"
 #include "ids.h"
 #include "log.h"
-#include "policy.h"
 #include "publisher.h"
 
 /* Half-lives in ticks, as the samples want them. */
@@ -144,26 +142,6 @@ static void adopt_generation(struct controller *controller, struct service *serv
 	service->members_changed = !is_current(service);
 }
 
-static int put_services(struct controller *controller, const uint16_t *id)
-{
-	const struct larch_config *config = controller->config;
-	struct entries *entries = calloc(1, sizeof(*entries));
-	int error;
-
-	if (!entries)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->service_count; i++) {
-		struct larch_service service;
-
-		policy_service(&config->services[i], &service);
-		publisher_service(controller->datapath, id[i], &service);
-		entries_service(entries, &config->services[i], id[i]);
-	}
-	error = publisher_vips(controller->datapath, entries->slot, entries->count);
-	free(entries);
-	return error;
-}
-
 struct doomed {
 	uint16_t service;
 	struct larch_cell cell[LARCH_MAX_CELLS];
@@ -249,7 +227,7 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		controller_write_backends(controller);
 	controller_follow_members(controller, "configuration");
 	if (!error)
-		error = put_services(controller, id);
+		error = controller_write_services(controller);
 	retire_services(controller);
 	config_free(before);
 	return error;

@@ -228,6 +228,7 @@ void controller_close(struct controller *controller, bool detach)
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);
+	free(controller->entries);
 	free(controller);
 }
 

@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "datapath.h"
+#include "entries.h"
 #include "flows.h"
 #include "netlink.h"
 #include "registry.h"
@@ -52,6 +53,8 @@ struct controller {
 	struct registry registry;
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
+	struct entries *entries;	  /* what larch_vips holds; NULL: not written yet */
+	bool addresses_changed;		  /* of tunnels, since larch_vips was written */
 	struct flows_count flows;	  /* of the last walk */
 	int64_t leak[LARCH_MAX_BACKENDS]; /* live count less counted, at the last walk */
 	uint64_t ticks;
@@ -97,9 +100,22 @@ struct service *controller_service(struct controller *controller, const char *na
  */
 int controller_apply(struct controller *controller, struct larch_config *config);
 
+/* Writes what the packet path does with the packets of each service, and then to whom they go. */
+int controller_write_services(struct controller *controller);
+
+/* Makes larch_vips follow services, backends and tunnels. Without a change it writes nothing. */
+int controller_write_addresses(struct controller *controller);
+
+/* The same where addresses of tunnels have changed. Errors have been logged. */
+void controller_follow_addresses(struct controller *controller);
+
 /* netlink's callback: a next hop has changed. */
 void controller_nexthop_changed(void *context, const struct in6_addr *address,
 				const struct nexthop *nexthop);
+
+/* Where a tunnel to this backend leaves from; unspecified: not known. */
+const struct in6_addr *controller_tunnel_source(const struct controller *controller,
+						const struct registry_backend *backend);
 
 /* Writes the entries of all backends again: the tunnels' source addresses have changed. */
 void controller_write_backends(struct controller *controller);

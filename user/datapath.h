@@ -95,6 +95,16 @@ int datapath_each_cell(const struct datapath *datapath,
 int datapath_reserve_cell(struct datapath *datapath, const struct larch_cell *cell);
 int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell);
 
+/* Entries of larch_access; verdict: enum larch_access_verdict. -ENOENT: the program has no lists.
+ */
+int datapath_each_access(const struct datapath *datapath,
+			 void (*visit)(void *context, const struct larch_access *key,
+				       uint32_t verdict),
+			 void *context);
+int datapath_put_access(struct datapath *datapath, const struct larch_access *key,
+			uint32_t verdict);
+int datapath_remove_access(struct datapath *datapath, const struct larch_access *key);
+
 /* Counters, summed over CPUs. */
 int datapath_outcome(const struct datapath *datapath, uint32_t outcome, struct larch_counter *sum);
 int datapath_service_traffic(const struct datapath *datapath, uint32_t id,

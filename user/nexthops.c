@@ -7,11 +7,20 @@
 #include "log.h"
 #include "publisher.h"
 
-static const struct in6_addr *tunnel_source(const struct controller *controller,
-					    const struct in6_addr *address)
+/* What the configuration says of it; unspecified: the route decides. */
+static const struct in6_addr *configured_source(const struct controller *controller,
+						const struct in6_addr *address)
 {
 	return IN6_IS_ADDR_V4MAPPED(address) ? &controller->config->source_ipv4
 					     : &controller->config->source_ipv6;
+}
+
+const struct in6_addr *controller_tunnel_source(const struct controller *controller,
+						const struct registry_backend *backend)
+{
+	const struct in6_addr *configured = configured_source(controller, &backend->address);
+
+	return IN6_IS_ADDR_UNSPECIFIED(configured) ? &backend->nexthop.from : configured;
 }
 
 static void mark_members(struct controller *controller, uint16_t id)
@@ -29,7 +38,7 @@ static void write_entry(struct controller *controller, uint16_t id)
 	const struct registry_backend *backend = &controller->registry.backend[id];
 	int error =
 		publisher_backend(controller->datapath, id, &backend->address, &backend->nexthop,
-				  tunnel_source(controller, &backend->address));
+				  controller_tunnel_source(controller, backend));
 
 	if (error)
 		log_error("backend %s: cannot write its entry: %s", backend->name,
@@ -51,6 +60,8 @@ static void adopt(struct controller *controller, uint16_t id, const struct nexth
 	struct registry_backend *backend = &controller->registry.backend[id];
 	bool was_ready = backend->nexthop.ready;
 
+	controller->addresses_changed |=
+		!IN6_ARE_ADDR_EQUAL(&backend->nexthop.from, &nexthop->from);
 	backend->nexthop = *nexthop;
 	backend->fading = false;
 	write_entry(controller, id);
@@ -114,4 +125,5 @@ void controller_network(struct controller *controller)
 	if (error)
 		log_debug("netlink: %s", strerror(-error));
 	controller_follow_members(controller, "a backend's next hop changed");
+	controller_follow_addresses(controller);
 }

@@ -20,7 +20,8 @@ int publisher_settings(struct datapath *datapath)
 	struct larch_settings *settings = datapath->settings;
 	uint64_t seed[2], token[2];
 
-	settings->flags = LARCH_COUNT_SYNS;
+	/* What follows from the configuration stays until that is applied. */
+	settings->flags = (settings->flags & (LARCH_RETURNS | LARCH_NO_ECHO)) | LARCH_COUNT_SYNS;
 	__atomic_store_n(&settings->bucket_mask, datapath->buckets - 1, __ATOMIC_RELAXED);
 	if (settings->abi == LARCH_ABI)
 		return 0;
@@ -126,6 +127,31 @@ void publisher_service(struct datapath *datapath, uint32_t id, const struct larc
 	__atomic_store_n((uint64_t *)(void *)&at->policy, policy, __ATOMIC_RELEASE);
 }
 
+void publisher_flag(struct datapath *datapath, enum larch_settings_flag flag, bool set)
+{
+	if (set)
+		__atomic_fetch_or(&datapath->settings->flags, flag, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(&datapath->settings->flags, ~(uint32_t)flag, __ATOMIC_RELEASE);
+}
+
+void publisher_limits(struct datapath *datapath, const uint32_t *limit)
+{
+	for (size_t i = 0; i < LARCH_LIMIT_COUNT; i++)
+		__atomic_store_n(&datapath->settings->limit[i], limit[i], __ATOMIC_RELAXED);
+	publisher_flag(datapath, LARCH_NO_ECHO, limit[LARCH_LIMIT_ECHO] == 0);
+}
+
+int publisher_access(struct datapath *datapath, const struct larch_access *key, uint32_t verdict)
+{
+	return datapath_put_access(datapath, key, verdict);
+}
+
+int publisher_remove_access(struct datapath *datapath, const struct larch_access *key)
+{
+	return datapath_remove_access(datapath, key);
+}
+
 /* Ones' complement sum of the first words of both addresses, and of what comes with them. */
 static uint16_t constant_sum(const struct larch_backend *backend, size_t words, uint32_t sum)
 {
@@ -176,8 +202,6 @@ int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_a
 		.ifindex = (uint32_t)nexthop->ifindex,
 	};
 
-	if (IN6_IS_ADDR_UNSPECIFIED(from))
-		from = &nexthop->from;
 	memcpy(backend.destination_mac, nexthop->destination, sizeof(backend.destination_mac));
 	memcpy(backend.source_mac, nexthop->source, sizeof(backend.source_mac));
 	set_addresses(&backend, from, address);

@@ -33,7 +33,17 @@ int publisher_vips(struct datapath *datapath, const struct larch_vip_slot *entry
 /* Writes larch_services[id]; what every packet needs of it changes at once. */
 void publisher_service(struct datapath *datapath, uint32_t id, const struct larch_service *service);
 
-/* The outer header towards `address` by this next hop; with from_ipv4/6 unless unspecified. */
+/* Sets or clears one of enum larch_settings_flag. */
+void publisher_flag(struct datapath *datapath, enum larch_settings_flag flag, bool set);
+
+/* limit[LARCH_LIMIT_COUNT]; without echo, requests are left to the host. */
+void publisher_limits(struct datapath *datapath, const uint32_t *limit);
+
+/* Entries of larch_access. */
+int publisher_access(struct datapath *datapath, const struct larch_access *key, uint32_t verdict);
+int publisher_remove_access(struct datapath *datapath, const struct larch_access *key);
+
+/* The outer header from one address towards another, by this next hop. */
 int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_addr *address,
 		      const struct nexthop *nexthop, const struct in6_addr *from);
 

@@ -141,6 +141,7 @@ static void release(struct controller *controller, uint32_t id)
 	if (registry_find(&controller->registry, &backend->address) == id)
 		netlink_unwatch(controller->netlink, &backend->address);
 	publisher_remove_backend(controller->datapath, id);
+	controller->addresses_changed = true;
 	memset(backend, 0, sizeof(*backend));
 }
 
@@ -179,6 +180,7 @@ void controller_tick(struct controller *controller)
 	make_room(controller);
 	if (controller->ticks % walk_ticks == 0)
 		walk_flows(controller);
+	controller_follow_addresses(controller);
 	for (size_t i = 0; i < STAGES; i++) {
 		struct stage_time *time = &controller->stage[i];
 
