@@ -155,11 +155,11 @@ int publisher_remove_access(struct datapath *datapath, const struct larch_access
 /* Ones' complement sum of the first words of both addresses, and of what comes with them. */
 static uint16_t constant_sum(const struct larch_backend *backend, size_t words, uint32_t sum)
 {
-	const uint16_t *source = (const uint16_t *)(const void *)backend->outer_source;
-	const uint16_t *destination = (const uint16_t *)(const void *)backend->outer_destination;
-
-	for (size_t i = 0; i < words; i++)
-		sum += source[i] + destination[i];
+	for (size_t i = 0; i < words; i++) {
+		sum += (backend->outer_source[i] & 0xffff) + (backend->outer_source[i] >> 16);
+		sum += (backend->outer_destination[i] & 0xffff) +
+		       (backend->outer_destination[i] >> 16);
+	}
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
@@ -176,13 +176,13 @@ static void set_addresses(struct larch_backend *backend, const struct in6_addr *
 		backend->ethertype = htons(ETH_P_IP);
 		backend->outer_source[0] = from->s6_addr32[3];
 		backend->outer_destination[0] = address->s6_addr32[3];
-		backend->checksum = constant_sum(backend, 2, constant);
+		backend->checksum = constant_sum(backend, 1, constant);
 	} else {
 		backend->tunnel = LARCH_TUNNEL_IPV6;
 		backend->ethertype = htons(ETH_P_IPV6);
 		memcpy(backend->outer_source, from, sizeof(*from));
 		memcpy(backend->outer_destination, address, sizeof(*address));
-		backend->checksum = constant_sum(backend, 8, 0);
+		backend->checksum = constant_sum(backend, 4, 0);
 	}
 }
 
