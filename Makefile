@@ -21,8 +21,9 @@ LIBS     := libbpf libmnl yaml-0.1 jansson
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
 	-Wno-sign-conversion -Werror
 CFLAGS ?= -O2 -g
-# No fused multiply-add: equal inputs must give equal bytes on every CPU.
-cflags  = -std=gnu11 -ffp-contract=off $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
+# No fused multiply-add: equal inputs must give equal bytes on every CPU. Words of shared structs are
+# read and written whole, whatever their fields: as the kernel does, without strict aliasing.
+cflags  = -std=gnu11 -ffp-contract=off -fno-strict-aliasing $(CFLAGS) $(WARN) -MMD -MP -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD) \
 	-DLARCH_VERSION='"$(VERSION)"'
 LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lelf -lz -lm
 VERSION := 0.1.0
@@ -64,7 +65,7 @@ $(BUILD)/.deps-checked: Makefile
 
 $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.deps-checked
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-missing-declarations \
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -fno-strict-aliasing -Wall -Wextra -Werror -Wno-missing-declarations \
 		-MMD -MP -MF $(BUILD)/$*.bpf.d -MT $@ -Ivmlinux -Iinclude -Ibpf -c $< -o $@.tmp
 	$(Q)llvm-strip -g $@.tmp -o $@ && rm $@.tmp
 
