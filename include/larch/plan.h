@@ -122,7 +122,7 @@ LARCH_INLINE __u32 larch_tree_walk(const struct larch_tree *tree,
 				   const struct larch_features *features)
 {
 	__u32 depth = tree->depth;
-	__u32 at = 0;
+	__u64 at = 0;
 
 	for (__u32 level = 0; level < LARCH_MAX_DEPTH; level++) {
 		const struct larch_node *node;
@@ -130,11 +130,15 @@ LARCH_INLINE __u32 larch_tree_walk(const struct larch_tree *tree,
 		if (level >= depth || at >= LARCH_TREE_NODES)
 			break;
 		node = &tree->node[at];
-		/* The borrow of a subtraction: a branch would be mispredicted half of the time. */
-		at = 2 * at + 1 +
-		     (__u32)((node->threshold -
-			      features->value[node->feature & (LARCH_FEATURE_SLOTS - 1)]) >>
-			     63);
+		/*
+		 * To the left by the borrow of a subtraction: a branch would be mispredicted half
+		 * of the time. It is taken away, in 64 bits: the compiler makes an OR of what is
+		 * added, and of that, and of a word's lower half, Linux 6.1 knows no bounds.
+		 */
+		at = 2 * at + 2 -
+		     ((features->value[node->feature & (LARCH_FEATURE_SLOTS - 1)] -
+		       node->threshold - 1) >>
+		      63);
 	}
 	if (depth > LARCH_MAX_DEPTH)
 		return 0;
