@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "agent.skel.h"
 #include "clock.h"
 #include "datapath_ticks.h"
 #include "larch.skel.h"
+#include "lent.h"
 #include "vips.h"
 
 #define OUTCOMES_MOST 64
@@ -27,6 +27,7 @@ struct tally {
 
 struct balancer balancer;
 static struct larch_bpf *larch;
+static int larch_program;
 static struct agent_bpf *agent;
 static struct tally larch_tally, agent_tally;
 
@@ -52,37 +53,26 @@ static void forget_pins(struct bpf_object *object)
 	bpf_object__for_each_map(map, object) cr_assert_eq(bpf_map__set_pin_path(map, NULL), 0);
 }
 
-static void *map_memory(const struct bpf_map *map, size_t value_size)
-{
-	size_t size = value_size * bpf_map__max_entries(map);
-	void *memory;
-
-	cr_assert_eq(bpf_map__value_size(map), value_size, "%s", bpf_map__name(map));
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	cr_assert_neq(memory, MAP_FAILED, "%s: %s", bpf_map__name(map), strerror(errno));
-	return memory;
-}
-
 void balancer_open(void)
 {
 	larch = larch_bpf__open();
 	cr_assert_not_null(larch, "cannot open the balancer: %s", strerror(errno));
-	forget_pins(larch->obj);
-	cr_assert_eq(larch_bpf__load(larch), 0, "cannot load the balancer (are you root?)");
-	balancer.settings = map_memory(larch->maps.larch_settings, sizeof(*balancer.settings));
-	balancer.vips = map_memory(larch->maps.larch_vips, sizeof(*balancer.vips));
-	balancer.services = map_memory(larch->maps.larch_services, sizeof(*balancer.services));
-	balancer.bucket = map_memory(larch->maps.larch_flows, sizeof(*balancer.bucket));
-	balancer.active = map_memory(larch->maps.larch_active, sizeof(*balancer.active));
-	balancer.plan = map_memory(larch->maps.larch_plans, sizeof(*balancer.plan));
-	balancer.ring = map_memory(larch->maps.larch_rings, sizeof(*balancer.ring));
-	balancer.costs = map_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
-	balancer.live = map_memory(larch->maps.larch_live, sizeof(*balancer.live));
+	larch_program = lent_open(larch->obj);
+	balancer.settings = lent_memory(larch->maps.larch_settings, sizeof(*balancer.settings));
+	balancer.vips = lent_memory(larch->maps.larch_vips, sizeof(*balancer.vips));
+	balancer.services = lent_memory(larch->maps.larch_services, sizeof(*balancer.services));
+	balancer.bucket = lent_memory(larch->maps.larch_flows, sizeof(*balancer.bucket));
+	balancer.active = lent_memory(larch->maps.larch_active, sizeof(*balancer.active));
+	balancer.plan = lent_memory(larch->maps.larch_plans, sizeof(*balancer.plan));
+	balancer.ring = lent_memory(larch->maps.larch_rings, sizeof(*balancer.ring));
+	balancer.costs = lent_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
+	balancer.live = lent_memory(larch->maps.larch_live, sizeof(*balancer.live));
 	larch_tally = (struct tally){larch->maps.larch_outcomes, LARCH_OUTCOME_COUNT, {}};
 }
 
 void balancer_close(void)
 {
+	lent_close(larch_program);
 	larch_bpf__destroy(larch);
 }
 
@@ -144,8 +134,7 @@ static uint32_t tally_next(struct tally *tally, size_t bytes)
 }
 
 /* `taken` bytes of headroom hold metadata, which the program does not look at. */
-static int run(const struct bpf_program *program, const struct frame *in, uint32_t taken,
-	       struct result *out)
+static int run(int program, const struct frame *in, uint32_t taken, struct result *out)
 {
 	uint8_t bytes[FRAME_MOST + 256] = {}, left[FRAME_MOST + 512];
 	struct xdp_md context = {
@@ -160,7 +149,7 @@ static int run(const struct bpf_program *program, const struct frame *in, uint32
 	int error;
 
 	memcpy(bytes + taken, in->byte, in->size);
-	error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	error = bpf_prog_test_run_opts(program, &options);
 	if (error)
 		return error;
 	*out = (struct result){.verdict = (int)options.retval, .frame = *in};
@@ -248,7 +237,7 @@ static void check_balanced(const struct frame *in, const struct result *result)
 
 bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out)
 {
-	if (run(larch->progs.larch, frame, taken, out))
+	if (run(larch_program, frame, taken, out))
 		return false;
 	out->outcome = tally_next(&larch_tally, frame->size);
 	check_balanced(frame, out);
@@ -275,7 +264,7 @@ struct result agent_send(const struct frame *frame)
 {
 	struct result result;
 
-	cr_assert_eq(run(agent->progs.larch_agent_xdp, frame, 0, &result), 0);
+	cr_assert_eq(run(bpf_program__fd(agent->progs.larch_agent_xdp), frame, 0, &result), 0);
 	result.outcome = tally_next(&agent_tally, frame->size);
 	cr_assert(agent_verdict_is_right(result.outcome, result.verdict), "outcome %u, verdict %d",
 		  result.outcome, result.verdict);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Loads the balancer and the agent into the kernel, unpinned and unattached, and runs packets
- * through them by BPF_PROG_TEST_RUN. Each test is a process of its own with a balancer of its own:
- * maps start empty, and all is gone when the process ends.
+ * Runs packets by BPF_PROG_TEST_RUN through the balancer and the agent, unpinned and unattached.
+ * Each test is a process of its own and has the balancer for itself, with empty maps (lent.h).
  *
  * Every packet sent here is checked to have been counted once, with its bytes, and to have got the
  * verdict that the list of outcomes promises; if sent, to be whole (its headers promise no more
