@@ -16,6 +16,7 @@ say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
 	libyaml-dev libjansson-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev clang-format ethtool curl nginx-light procps
+KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio
 LIBS     := libbpf libmnl yaml-0.1 jansson
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
@@ -112,6 +113,11 @@ check: deps ## run all tests (as root)
 	$(Q)$(MAKE) --no-print-directory tests lint
 	$(Q)BUILD=$(BUILD) tests/run
 
+check-kernels: PACKAGES += $(KERNELS_PACKAGES)
+check-kernels: deps ## packet tests and the verifier's counts on each of KERNELS, in virtual machines
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BUILD=$(BUILD) tools/check-kernels $(if $(KERNELS),--kernels "$(KERNELS)") $(bpf)
+
 demo: deps ## real traffic in network namespaces: see Larch learn, in under 3 minutes
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) tools/demo
@@ -140,10 +146,11 @@ clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers;"
+	@echo "  KERNELS=\"6.1 6.12 running\" chooses kernels: series of Debian's, or the running one"
 
-.PHONY: all deps build-deps tests check demo bench lint format vmlinux install clean help
+.PHONY: all deps build-deps tests check check-kernels demo bench lint format vmlinux install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

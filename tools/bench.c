@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "bench_measure.h"
-#include "bench_verifier.h"
 #include "bench_world.h"
 #include "larch/flow.h"
 #include "lib/options.h"
+#include "lib/verifier.h"
 
 #define BLOCK	   65536u /* packets, or more: see block_packets() */
 #define MANY_FLOWS 20	  /* from 2^20 flows on, the flow table is twice as large */
@@ -295,10 +295,11 @@ static void stay_here(void)
 
 static int run_all(void)
 {
-	int error = verifier_report(bench.balancer);
+	size_t over = 0;
+	int error = verifier_report(bench.balancer, &over);
 
 	if (!error && bench.agent)
-		error = verifier_report(bench.agent);
+		error = verifier_report(bench.agent, &over);
 	if (!error)
 		error = wrapper_open(&bench.wrapper, bench.wrapper_file);
 	if (error)
