@@ -20,7 +20,7 @@ static __always_inline void classify_cell(struct packet *packet, __u32 size_clas
 
 	cell->ingress = packet->ingress;
 	cell->service = packet->service;
-	cell->port = bpf_ntohs(tuple->destination_port);
+	cell->port = packet_by_source(packet) ? 0 : bpf_ntohs(tuple->destination_port);
 	cell->protocol = tuple->protocol;
 	cell->hops = larch_hops(packet->ttl);
 	cell->size = size_class;
@@ -30,6 +30,19 @@ static __always_inline void classify_cell(struct packet *packet, __u32 size_clas
 			larch_source_ipv6(bpf_ntohl(tuple->source[0]), bpf_ntohl(tuple->source[1]));
 	else
 		cell->source = larch_source_ipv4(bpf_ntohl(tuple->source[3]));
+}
+
+/*
+ * The size class of the first packet of the packet's flow, of which nothing is remembered: it must
+ * be the same whatever packet of the flow this is, so that they all come to one leaf and its ring.
+ */
+static __always_inline __u32 classify_size(const struct packet *packet)
+{
+	bool first = packet->tuple.protocol != IPPROTO_TCP || packet->tcp_flags & TCP_SYN;
+
+	if (first && packet->kind != PACKET_ERROR && !packet_by_source(packet))
+		return larch_size_class(packet->bytes);
+	return larch_usual_size_class(packet->tuple.ipv6);
 }
 
 /* Finds bank, cell and leaf. The generation is read once; the packet stays with it. */

@@ -16,7 +16,8 @@ static __always_inline void count_traffic(struct larch_traffic *traffic, __u32 b
 
 static __always_inline void count_forwarded(const struct packet *packet, int outcome)
 {
-	bool new_flow = outcome != LARCH_FORWARD_FLOW;
+	bool new_flow = outcome == LARCH_FORWARD_NEW || outcome == LARCH_FORWARD_UNTRACKED ||
+			outcome == LARCH_FORWARD_UNKNOWN;
 	__u32 service = packet->service, backend = packet->backend;
 
 	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,

@@ -281,7 +281,7 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		.backend = packet->backend,
 		.stamp = packet->stamp,
 		.state = state,
-		.size = larch_size_class(packet->bytes),
+		.size = packet->cell.size,
 	};
 	struct larch_flow *flow = flow_at(place);
 

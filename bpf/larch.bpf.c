@@ -13,6 +13,7 @@
 
 #include "parse.h"
 #include "service.h"
+#include "fragment.h"
 #include "flow.h"
 #include "classify.h"
 #include "steer.h"
@@ -81,7 +82,7 @@ static __always_inline int balance_new(struct packet *packet, int place)
 	struct larch_flow *flow;
 	int go;
 
-	go = classify(packet, larch_size_class(packet->bytes));
+	go = classify(packet, classify_size(packet));
 	if (go != GO)
 		return go;
 	if (place == NO_PLACE && !ends)
@@ -102,8 +103,9 @@ static __always_inline int balance_new(struct packet *packet, int place)
 
 static __always_inline int balance_flow(struct packet *packet)
 {
-	int place = packet->tcp_flags & TCP_SYN ? flow_find_new(packet->hash, packet->bucket_mask)
-						: flow_find(packet->hash, packet->bucket_mask);
+	bool syn = packet->tcp_flags & TCP_SYN && packet_of_stream(packet);
+	int place = syn ? flow_find_new(packet->hash, packet->bucket_mask)
+			: flow_find(packet->hash, packet->bucket_mask);
 	bool found = place != NO_PLACE && !(place & VACANT);
 	struct larch_flow *flow = found ? flow_at(place) : NULL;
 
@@ -112,6 +114,42 @@ static __always_inline int balance_flow(struct packet *packet)
 	if (flow && !opens_anew(packet))
 		return balance_known(packet, flow);
 	return balance_new(packet, place == NO_PLACE ? place : place & ~VACANT);
+}
+
+/* A later fragment: to where the first one went, or to its flow, if that has no ports. */
+static __always_inline int balance_later(const struct larch_settings *settings,
+					 struct packet *packet)
+{
+	const struct larch_fragment_way *way;
+
+	packet->stamp = service_stamp(settings);
+	way = fragment_way(packet);
+	if (!way)
+		return service_find(settings, packet) == GO && packet_by_source(packet)
+			       ? GO
+			       : LARCH_DROP_FRAGMENT;
+	if (service_enter(settings, packet, way->service) != GO)
+		return LARCH_DROP_FRAGMENT;
+	packet->hash = way->hash;
+	packet->backend = way->backend;
+	return LARCH_FORWARD_FRAGMENT;
+}
+
+/*
+ * What is neither whole nor a first fragment of TCP or UDP: of a later fragment FORWARD_FRAGMENT
+ * and its backend, or GO if it goes the way of its flow; else its outcome.
+ */
+STAGE int balance_other(struct packet *packet, int parsed)
+{
+	const struct larch_settings *settings = service_settings();
+
+	if (!packet || !settings)
+		return LARCH_DROP_INTERNAL;
+	if (!service_has_address(settings, packet))
+		return LARCH_PASS_NOT_OURS;
+	if (parsed == LARCH_DROP_FRAGMENT && packet->kind == PACKET_LATER)
+		return balance_later(settings, packet);
+	return parsed;
 }
 
 static __always_inline int balance(struct xdp_md *context, struct packet *packet)
@@ -125,17 +163,18 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	settings = service_settings();
 	if (!settings || !service_maybe(settings, packet))
 		return LARCH_PASS_NOT_OURS;
-	if (parsed != GO)
-		return service_refuse(settings, packet, parsed);
-	go = service_find(settings, packet);
-	if (go != GO)
-		return go;
-	outcome = balance_flow(packet);
-	if (outcome > LARCH_FORWARD_UNKNOWN)
+	if (parsed == GO)
+		go = service_find(settings, packet);
+	else
+		go = balance_other(packet, parsed);
+	outcome = go == GO ? balance_flow(packet) : go;
+	if (outcome > LARCH_FORWARD_FRAGMENT)
 		return outcome;
 	go = forward(context, packet);
 	if (go != GO)
 		return go;
+	if (packet->kind == PACKET_FIRST)
+		fragment_remember(packet);
 	count_forwarded(packet, outcome);
 	return outcome;
 }

@@ -8,6 +8,7 @@
 #include "larch/backend.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
+#include "larch/fragment.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
@@ -48,6 +49,14 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LARCH_MAX_FRAGMENTS);
+	__type(key, struct larch_fragment);
+	__type(value, struct larch_fragment_way);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_fragments SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -39,6 +39,9 @@
 /* A function that is verified alone. Its pointers may be NULL for all that the verifier knows. */
 #define STAGE __attribute__((noinline))
 
+/* Bytes of an Ethernet header with as many VLAN tags as are parsed. */
+#define PACKET_LINK_MOST 22
+
 /* What kind of packet it is, as far as that decides its way. */
 enum packet_kind {
 	PACKET_WHOLE = 0, /* TCP or UDP, not a fragment */
@@ -59,7 +62,7 @@ struct packet {
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 kind;	       /* enum packet_kind */
-	__u16 transport_bytes; /* IP header with options and extensions: where the transport begins
+	__u16 transport_bytes; /* IP header with options and extensions; behind it, the transport's
 				*/
 	__u32 fragment;	       /* FIRST, LATER: the identification, as on the wire */
 	__u32 sequence;
@@ -91,11 +94,16 @@ struct packet {
 	__u32 action; /* enum xdp_action */
 };
 
+/* Have the service's flows no ports? */
+static __always_inline bool packet_by_source(const struct packet *packet)
+{
+	return packet->policy.flags & LARCH_SERVICE_BY_SOURCE;
+}
+
 /* Has the flow a beginning and an end that its packets show? All others are datagram flows. */
 static __always_inline bool packet_of_stream(const struct packet *packet)
 {
-	return packet->tuple.protocol == IPPROTO_TCP &&
-	       !(packet->policy.flags & LARCH_SERVICE_BY_SOURCE);
+	return packet->tuple.protocol == IPPROTO_TCP && !packet_by_source(packet);
 }
 
 /* The clock is dear: read once a packet, and only for those that need it. */

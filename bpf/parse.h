@@ -8,15 +8,35 @@
 #define MAX_VLAN_TAGS	    2
 #define MAX_EXTENSIONS	    6
 #define IPV6_FRAGMENT_PART  0xfff9 /* more fragments, or an offset; neither: the whole packet */
+#define IPV6_OFFSET	    0xfff8
 #define IPV6_HOP_BY_HOP	    0
 #define IPV6_ROUTING	    43
 #define IPV6_FRAGMENT	    44
 #define IPV6_AUTHENTICATION 51
 #define IPV6_DESTINATION    60
 
+/* Where a transport header begins at most: all that the verifier needs to know of it. */
+#define TRANSPORT_MOST 0x3fff
+
 struct vlan_tag {
 	__be16 control;
 	__be16 ethertype;
+};
+
+/* What any extension header begins with, and what it is in a fragment header. */
+struct extension {
+	__u8 next;
+	__u8 length; /* beyond the first 8 bytes */
+	__be16 offset;
+	__be32 identification;
+};
+
+/* What the extension headers of an IPv6 packet come to. */
+struct extensions {
+	__u32 bytes;
+	__be32 identification;
+	__u8 next; /* the protocol behind them */
+	__u8 kind; /* enum packet_kind, by the fragment header */
 };
 
 /* Ethernet and VLAN tags; *ethertype is of what follows them. */
@@ -61,8 +81,11 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 	packet->tuple.protocol = ip->protocol;
 	packet->traffic_class = ip->tos;
 	packet->ttl = ip->ttl;
-	packet->fragment = (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) != 0;
 	packet->payload = packet->bytes - header;
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) {
+		packet->kind = ip->frag_off & bpf_htons(IPV4_OFFSET) ? PACKET_LATER : PACKET_FIRST;
+		packet->fragment = ip->id;
+	}
 	if (!cursor_take(cursor, header - sizeof(*ip)))
 		return LARCH_PASS_MALFORMED;
 	return GO;
@@ -75,45 +98,81 @@ static __always_inline bool is_extension(__u8 protocol)
 	       protocol == IPV6_DESTINATION;
 }
 
+/* A fragment header that says "all of it" does not make a fragment (RFC 6946). */
+static __always_inline void parse_fragment(const struct extension *header, struct extensions *found)
+{
+	if (!(header->offset & bpf_htons(IPV6_FRAGMENT_PART)))
+		return;
+	found->kind = header->offset & bpf_htons(IPV6_OFFSET) ? PACKET_LATER : PACKET_FIRST;
+	found->identification = header->identification;
+}
+
 /*
- * Steps over the extension headers; *next is the protocol behind them. Of a fragment, what follows
- * its header may be from anywhere in the packet: not parsed.
+ * Steps over the extension headers from found->next on. What follows a later fragment's header is
+ * from the middle of the packet: not parsed. False: the frame ends before they do.
  */
-static __always_inline int parse_extensions(struct cursor *cursor, struct packet *packet,
-					    __u8 *next)
+static __always_inline bool parse_extensions(struct cursor *cursor, struct extensions *found)
 {
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		struct ipv6_opt_hdr *extension;
+		struct extension *header;
 		__u32 size;
 
-		if (!is_extension(*next))
-			return GO;
-		extension = cursor_take(cursor, 8);
-		if (!extension)
-			return LARCH_PASS_MALFORMED;
-		size = extension->hdrlen * 8; /* beyond the first 8 bytes */
-		if (*next == IPV6_FRAGMENT) {
-			packet->fragment |=
-				(((__be16 *)extension)[1] & bpf_htons(IPV6_FRAGMENT_PART)) != 0;
+		if (!is_extension(found->next) || found->kind == PACKET_LATER)
+			return true;
+		header = cursor_take(cursor, sizeof(*header));
+		if (!header)
+			return false;
+		size = header->length * 8;
+		if (found->next == IPV6_FRAGMENT) {
+			parse_fragment(header, found);
 			size = 0;
-		} else if (*next == IPV6_AUTHENTICATION) {
-			size = extension->hdrlen * 4;
+		} else if (found->next == IPV6_AUTHENTICATION) {
+			size = header->length * 4;
 		}
-		if (packet->payload < size + 8 || !cursor_take(cursor, size))
-			return LARCH_PASS_MALFORMED;
-		packet->payload -= size + 8;
-		*next = extension->nexthdr;
-		if (packet->fragment)
-			return GO;
+		if (!cursor_take(cursor, size))
+			return false;
+		found->bytes += sizeof(*header) + size;
+		found->next = header->next;
 	}
+	return true;
+}
+
+/* The extension headers behind an IPv6 header. A function of its own, since few packets have any.
+ */
+STAGE int parse_extended(struct xdp_md *context, struct packet *packet)
+{
+	struct extensions found = {};
+	struct cursor cursor;
+
+	if (!packet || packet->link_bytes > PACKET_LINK_MOST)
+		return LARCH_DROP_INTERNAL;
+	cursor = cursor_begin(context);
+	found.next = packet->tuple.protocol;
+	if (!cursor_take(&cursor, packet->link_bytes + sizeof(struct ipv6hdr)) ||
+	    !parse_extensions(&cursor, &found) || found.bytes > packet->payload)
+		return LARCH_PASS_MALFORMED;
+	packet->payload -= found.bytes;
+	packet->tuple.protocol = found.next;
+	packet->kind = found.kind;
+	packet->fragment = found.identification;
 	return GO;
 }
 
-static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *packet)
+/* Moves the cursor to the transport header, where another function has found it. */
+static __always_inline bool parse_skip(struct xdp_md *context, struct cursor *cursor,
+				       const struct packet *packet)
+{
+	__u32 offset = packet->link_bytes + packet->bytes - packet->payload;
+
+	*cursor = cursor_begin(context);
+	return offset <= TRANSPORT_MOST && cursor_take(cursor, offset);
+}
+
+static __always_inline int parse_ipv6(struct xdp_md *context, struct cursor *cursor,
+				      struct packet *packet)
 {
 	__u64 left = cursor_left(cursor);
 	struct ipv6hdr *ip = cursor_take(cursor, sizeof(*ip));
-	__u8 next;
 	int go;
 
 	if (!ip || ip->version != 6)
@@ -132,14 +191,18 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pack
 	packet->tuple.ipv6 = 1;
 	packet->traffic_class = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	packet->ttl = ip->hop_limit;
-	next = ip->nexthdr;
-	go = parse_extensions(cursor, packet, &next);
-	packet->tuple.protocol = next;
-	return go;
+	packet->tuple.protocol = ip->nexthdr;
+	if (!is_extension(ip->nexthdr))
+		return GO;
+	go = parse_extended(context, packet);
+	if (go != GO)
+		return go;
+	return parse_skip(context, cursor, packet) ? GO : LARCH_PASS_MALFORMED;
 }
 
 /* Addresses and protocol. What is broken here is not known to be ours: the host may have it. */
-static __always_inline int parse_network(struct cursor *cursor, struct packet *packet)
+static __always_inline int parse_network(struct xdp_md *context, struct cursor *cursor,
+					 struct packet *packet)
 {
 	__be16 ethertype = 0;
 	int go = parse_link(cursor, packet, &ethertype);
@@ -149,7 +212,7 @@ static __always_inline int parse_network(struct cursor *cursor, struct packet *p
 	if (ethertype == bpf_htons(ETH_P_IP))
 		return parse_ipv4(cursor, packet);
 	if (ethertype == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(cursor, packet);
+		return parse_ipv6(context, cursor, packet);
 	return LARCH_PASS_NOT_IP;
 }
 
@@ -190,11 +253,14 @@ static __always_inline int parse_transport(struct cursor *cursor, struct packet 
 	bool tcp = packet->tuple.protocol == IPPROTO_TCP,
 	     udp = packet->tuple.protocol == IPPROTO_UDP;
 
+	packet->transport_bytes = packet->bytes - packet->payload;
 	/* A fragment with more extension headers to come may be TCP or UDP: nobody can tell. */
-	if (packet->fragment && (tcp || udp || is_extension(packet->tuple.protocol)))
-		return LARCH_DROP_FRAGMENT;
 	if (!tcp && !udp)
-		return LARCH_PASS_NOT_TRANSPORT;
+		return packet->kind && is_extension(packet->tuple.protocol)
+			       ? LARCH_DROP_FRAGMENT
+			       : LARCH_PASS_NOT_TRANSPORT;
+	if (packet->kind == PACKET_LATER)
+		return LARCH_DROP_FRAGMENT;
 	if (tcp)
 		return parse_tcp(cursor, packet);
 	return parse_udp(cursor, packet);
@@ -202,7 +268,7 @@ static __always_inline int parse_transport(struct cursor *cursor, struct packet 
 
 /*
  * All of it. PASS_NOT_IP and PASS_MALFORMED: nothing is known of the packet. Any other outcome but
- * GO: addresses and protocol are known.
+ * GO: addresses and protocol are known, ports are not.
  */
 static __always_inline int parse(struct xdp_md *context, struct packet *packet)
 {
@@ -213,6 +279,6 @@ static __always_inline int parse(struct xdp_md *context, struct packet *packet)
 		return LARCH_DROP_INTERNAL;
 	packet->frame_bytes = cursor_left(&cursor);
 	packet->ingress = context->ingress_ifindex;
-	go = parse_network(&cursor, packet);
+	go = parse_network(context, &cursor, packet);
 	return go == GO ? parse_transport(&cursor, packet) : go;
 }

@@ -48,17 +48,19 @@ service_look_up(const struct larch_settings *settings, const struct larch_vip *v
 	return NULL;
 }
 
-/*
- * The outcome of a packet that cannot be parsed further: only if its address is really a
- * service's (and not just alike in the filter) is it ours to drop.
- */
-static __always_inline int service_refuse(const struct larch_settings *settings,
-					  const struct packet *packet, int outcome)
+/* Is the packet's address really a service's (and not just alike in the filter)? */
+static __always_inline bool service_has_address(const struct larch_settings *settings,
+						const struct packet *packet)
 {
 	struct larch_vip vip = {.kind = LARCH_VIP_ADDRESS};
 
 	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
-	return service_look_up(settings, &vip) ? outcome : LARCH_PASS_NOT_OURS;
+	return service_look_up(settings, &vip);
+}
+
+static __always_inline __u32 service_stamp(const struct larch_settings *settings)
+{
+	return bpf_jiffies64() >> (settings->stamp_shift & 31) & LARCH_STAMP_MASK;
 }
 
 /* What the following stages need of the settings, and the flow's hash. */
@@ -69,8 +71,22 @@ static __always_inline void service_begin(const struct larch_settings *settings,
 
 	packet->flags = settings->flags;
 	packet->bucket_mask = settings->bucket_mask;
-	packet->stamp = bpf_jiffies64() >> (settings->stamp_shift & 31) & LARCH_STAMP_MASK;
+	packet->stamp = service_stamp(settings);
 	packet->hash = larch_hash(&packet->tuple, by_source, settings->seed);
+}
+
+/* The packet is this service's. */
+static __always_inline int service_enter(const struct larch_settings *settings,
+					 struct packet *packet, __u32 id)
+{
+	const struct larch_service *service = bpf_map_lookup_elem(&larch_services, &id);
+
+	if (!service)
+		return LARCH_DROP_NO_PLAN;
+	packet->service = id;
+	packet->policy = service->policy;
+	service_begin(settings, packet);
+	return GO;
 }
 
 static __always_inline int service_find(const struct larch_settings *settings,
@@ -82,7 +98,6 @@ static __always_inline int service_find(const struct larch_settings *settings,
 		.kind = LARCH_VIP_SERVICE,
 	};
 	const struct larch_vip_slot *slot;
-	const struct larch_service *service;
 
 	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
 	slot = service_look_up(settings, &vip);
@@ -90,13 +105,5 @@ static __always_inline int service_find(const struct larch_settings *settings,
 		vip.port = 0;
 		slot = service_look_up(settings, &vip);
 	}
-	if (!slot)
-		return LARCH_PASS_NOT_OURS;
-	packet->service = slot->service;
-	service = bpf_map_lookup_elem(&larch_services, &packet->service);
-	if (!service)
-		return LARCH_DROP_NO_PLAN;
-	packet->policy = service->policy;
-	service_begin(settings, packet);
-	return GO;
+	return slot ? service_enter(settings, packet, slot->service) : LARCH_PASS_NOT_OURS;
 }

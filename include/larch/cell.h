@@ -65,6 +65,14 @@ LARCH_INLINE __u32 larch_size_class(__u32 bytes)
 	return bytes < 64 ? 0 : bytes < 128 ? 1 : bytes < 512 ? 2 : 3;
 }
 
+/* The size class of a flow whose first packet nobody has seen: that of a SYN with the usual
+ * options.
+ */
+LARCH_INLINE __u32 larch_usual_size_class(int ipv6)
+{
+	return larch_size_class(ipv6 ? 80 : 60);
+}
+
 /* Hops that a packet has come, from what is left of the usual initial TTLs 64, 128 and 255. */
 LARCH_INLINE __u32 larch_hops(__u32 ttl)
 {

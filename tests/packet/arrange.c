@@ -179,9 +179,10 @@ void arrange_web(void)
 
 uint64_t hash_of(const struct spec *spec)
 {
+	bool by_source = balancer.services[WEB].policy.flags & LARCH_SERVICE_BY_SOURCE;
 	struct larch_tuple tuple = tuple_of(spec);
 
-	return larch_hash(&tuple, 0, (const __u64 *)balancer.settings->seed);
+	return larch_hash(&tuple, by_source, (const __u64 *)balancer.settings->seed);
 }
 
 static struct larch_flow *flow_in(uint32_t bucket, uint32_t tag)

@@ -130,7 +130,7 @@ static void put_ipv4(struct frame *frame, const struct spec *spec)
 	put_number(frame, 0x45u + spec->ipv4_options, 1);
 	put_number(frame, spec->traffic_class, 1);
 	put_number(frame, 0, 2); /* length: later */
-	put_number(frame, 0x1234, 2);
+	put_number(frame, spec->identification ? spec->identification & 0xffff : 0x1234, 2);
 	put_number(frame, (spec->more_fragments ? 0x2000u : 0) | spec->fragment_offset, 2);
 	put_number(frame, spec->ttl ? spec->ttl : 64, 1);
 	put_number(frame, protocol_of(spec), 1);
@@ -184,7 +184,7 @@ static void put_extension(struct frame *frame, const struct spec *spec, unsigned
 	if (kind == NEXT_FRAGMENT) {
 		put_number(frame, 0, 1);
 		put_number(frame, spec->fragment_offset * 8u | spec->more_fragments, 2);
-		put_number(frame, 0x12345678, 4);
+		put_number(frame, spec->identification ? spec->identification : 0x12345678, 4);
 	} else if (kind == NEXT_AUTHENTICATION) {
 		put_number(frame, AH_WORDS, 1);
 		put_pattern(frame, 4 * AH_WORDS + 6, kind);

@@ -68,7 +68,8 @@ struct spec {
 	uint8_t extension[EXTENSIONS_MOST]; /* enum next_header */
 	uint16_t fragment_offset;	    /* units of 8 bytes */
 	bool more_fragments;
-	uint8_t trailer; /* bytes behind the IP packet, as Ethernet pads short frames */
+	uint32_t identification; /* 0: any */
+	uint8_t trailer;	 /* bytes behind the IP packet, as Ethernet pads short frames */
 };
 
 struct frame {

@@ -370,3 +370,23 @@ void balancer_fill_cells(void)
 		error = put_cell(&key);
 	cr_assert_eq(error, -E2BIG);
 }
+
+bool balancer_fragment(const struct larch_fragment *key, struct larch_fragment_way *out)
+{
+	return bpf_map__lookup_elem(larch->maps.larch_fragments, key, sizeof(*key), out,
+				    sizeof(*out), 0) == 0;
+}
+
+bool balancer_has_fragments(void)
+{
+	struct larch_fragment first;
+
+	return bpf_map__get_next_key(larch->maps.larch_fragments, NULL, &first, sizeof(first)) == 0;
+}
+
+void balancer_put_fragment(const struct larch_fragment *key, const struct larch_fragment_way *way)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_fragments, key, sizeof(*key), way,
+					  sizeof(*way), BPF_ANY),
+		     0);
+}

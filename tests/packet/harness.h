@@ -17,6 +17,7 @@
 #include "larch/backend.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
+#include "larch/fragment.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
@@ -75,6 +76,11 @@ bool balancer_cell(const struct larch_cell *cell, struct larch_samples *out);
 size_t balancer_cells(void);
 void balancer_put_cell(const struct larch_cell *cell); /* empty */
 void balancer_fill_cells(void);
+
+/* What is remembered of a fragmented packet; false: nothing. And of any at all? */
+bool balancer_fragment(const struct larch_fragment *key, struct larch_fragment_way *out);
+bool balancer_has_fragments(void);
+void balancer_put_fragment(const struct larch_fragment *key, const struct larch_fragment_way *way);
 
 #define EXPECT(sent, name)                                                                         \
 	do {                                                                                       \

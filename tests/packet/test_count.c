@@ -82,7 +82,7 @@ static const struct way {
 	{LARCH_PASS_NOT_TRANSPORT, no_arrangement, {.protocol = 1}, 0},
 	{LARCH_PASS_MALFORMED, no_arrangement, {}, 40},
 	{LARCH_DROP_TRUNCATED, no_arrangement, {.protocol = NEXT_TCP}, 0},
-	{LARCH_DROP_FRAGMENT, no_arrangement, {.more_fragments = true}, 0},
+	{LARCH_DROP_FRAGMENT, no_arrangement, {.fragment_offset = 1}, 0},
 	{LARCH_DROP_NO_PLAN, no_generation, {}, 0},
 	{LARCH_DROP_NO_BACKEND, no_member, {}, 0},
 	{LARCH_DROP_NO_NEXTHOP, no_next_hop, {}, 0},
@@ -93,17 +93,17 @@ static const struct way {
 /* Outcomes that have a test of their own, since they need more than a packet. */
 static const enum larch_outcome elsewhere[] = {
 	LARCH_DROP_NO_HEADROOM, /* a_driver_without_headroom_is_counted */
+	LARCH_FORWARD_FRAGMENT, /* test_fragment.c */
 	/* Named, not in use yet. */
+	LARCH_REPLY_TOO_BIG,
+	LARCH_REPLY_ECHO,
+	LARCH_DROP_ECHO_RATE,
+	LARCH_FORWARD_ICMP,
 	LARCH_FORWARD_STATELESS,
 	LARCH_FORWARD_QUIC,
-	LARCH_FORWARD_FRAGMENT,
-	LARCH_FORWARD_ICMP,
 	LARCH_DROP_DENIED,
 	LARCH_DROP_SOURCE_RATE,
-	LARCH_DROP_ECHO_RATE,
 	LARCH_DROP_BAD_TOKEN,
-	LARCH_REPLY_ECHO,
-	LARCH_REPLY_TOO_BIG,
 	LARCH_RETURN_NAT,
 	LARCH_RETURN_HOST,
 	LARCH_CHANCE_ASKED,
@@ -231,7 +231,7 @@ Test(count, a_packet_counts_for_the_backend_that_got_it)
 Test(count, what_is_not_forwarded_is_no_traffic)
 {
 	SEND(.port = 81);
-	SEND(.more_fragments = true);
+	SEND(.fragment_offset = 1);
 	no_next_hop();
 	SEND(.client = 1, .flags = SYN);
 	small_mtu();

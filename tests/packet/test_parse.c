@@ -164,13 +164,15 @@ Test(parse, an_extension_header_that_is_not_known_is_no_transport)
 	EXPECT(SEND(.ipv6 = true, .protocol = 59), PASS_NOT_TRANSPORT);
 }
 
-Test(parse, ipv4_fragments_to_a_service_are_dropped)
+Test(parse, a_first_ipv4_fragment_is_a_flow_and_later_ones_have_no_ports)
 {
-	EXPECT(SEND(.more_fragments = true, .payload = 8), DROP_FRAGMENT);
-	EXPECT(SEND(.fragment_offset = 1), DROP_FRAGMENT);
-	EXPECT(SEND(.fragment_offset = 0x1fff, .more_fragments = true), DROP_FRAGMENT);
-	EXPECT(SEND(.more_fragments = true, .protocol = NEXT_UDP), DROP_FRAGMENT);
-	EXPECT(SEND(.fragment_offset = 1, .port = 9), DROP_FRAGMENT);
+	EXPECT_FLOW(.client = 1, .more_fragments = true, .flags = SYN);
+	EXPECT_FLOW(.client = 2, .more_fragments = true, .protocol = NEXT_UDP, .payload = 8);
+	EXPECT_FLOW(.client = 3, .more_fragments = true, .ipv4_options = 10, .protocol = NEXT_UDP);
+	EXPECT(SEND(.client = 4, .fragment_offset = 1), DROP_FRAGMENT);
+	EXPECT(SEND(.client = 4, .fragment_offset = 0x1fff, .more_fragments = true), DROP_FRAGMENT);
+	EXPECT(SEND(.client = 4, .fragment_offset = 1, .port = 9), DROP_FRAGMENT);
+	cr_assert_null(FLOW(.client = 4));
 }
 
 Test(parse, an_unfragmented_packet_that_may_not_be_fragmented_is_no_fragment)
@@ -183,15 +185,54 @@ Test(parse, an_unfragmented_packet_that_may_not_be_fragmented_is_no_fragment)
 
 #define FRAGMENT_OF(...) .ipv6 = true, .extensions = 1, .extension = {NEXT_FRAGMENT}, __VA_ARGS__
 
-Test(parse, ipv6_fragments_to_a_service_are_dropped)
+Test(parse, a_first_ipv6_fragment_is_a_flow_and_later_ones_have_no_ports)
 {
-	EXPECT(SEND(FRAGMENT_OF(.more_fragments = true)), DROP_FRAGMENT);
-	EXPECT(SEND(FRAGMENT_OF(.fragment_offset = 1)), DROP_FRAGMENT);
-	EXPECT(SEND(FRAGMENT_OF(.fragment_offset = 0x1fff, .more_fragments = true)), DROP_FRAGMENT);
-	EXPECT(SEND(FRAGMENT_OF(.more_fragments = true, .protocol = NEXT_UDP)), DROP_FRAGMENT);
-	EXPECT(SEND(.ipv6 = true, .extensions = 2, .more_fragments = true,
-		    .extension = {NEXT_FRAGMENT, NEXT_DESTINATION}),
+	EXPECT_FLOW(FRAGMENT_OF(.client = 1, .more_fragments = true, .flags = SYN));
+	EXPECT_FLOW(FRAGMENT_OF(.client = 2, .more_fragments = true, .protocol = NEXT_UDP));
+	EXPECT(SEND(FRAGMENT_OF(.client = 4, .fragment_offset = 1)), DROP_FRAGMENT);
+	EXPECT(SEND(FRAGMENT_OF(.client = 4, .fragment_offset = 0x1fff, .more_fragments = true)),
 	       DROP_FRAGMENT);
+	cr_assert_null(FLOW(.ipv6 = true, .client = 4));
+}
+
+/* Those before the fragment header are in each fragment, those behind it in the first. */
+Test(parse, extension_headers_around_a_first_fragments_header_are_stepped_over)
+{
+	EXPECT_FLOW(.ipv6 = true, .client = 1, .more_fragments = true, .extensions = 6,
+		    .extension = {NEXT_HOP_BY_HOP, NEXT_DESTINATION, NEXT_ROUTING, NEXT_FRAGMENT,
+				  NEXT_AUTHENTICATION, NEXT_DESTINATION},
+		    .flags = SYN);
+	EXPECT_FLOW(.ipv6 = true, .client = 2, .more_fragments = true, .extensions = 2,
+		    .extension = {NEXT_FRAGMENT, NEXT_DESTINATION}, .protocol = NEXT_UDP);
+	EXPECT_FLOW(.ipv6 = true, .client = 3, .more_fragments = true, .extensions = 2,
+		    .extension = {NEXT_DESTINATION, NEXT_FRAGMENT}, .protocol = NEXT_UDP);
+	EXPECT(SEND(.ipv6 = true, .extensions = 3, .fragment_offset = 9,
+		    .extension = {NEXT_HOP_BY_HOP, NEXT_FRAGMENT, NEXT_DESTINATION}),
+	       DROP_FRAGMENT);
+}
+
+/* What is behind them may be TCP or UDP: not the host's, to which the later ones do not go. */
+Test(parse, a_first_fragment_with_more_extension_headers_than_the_limit_is_dropped)
+{
+	EXPECT(SEND(.ipv6 = true, .more_fragments = true, .extensions = 7,
+		    .extension = {NEXT_FRAGMENT, NEXT_DESTINATION, NEXT_DESTINATION,
+				  NEXT_DESTINATION, NEXT_DESTINATION, NEXT_DESTINATION,
+				  NEXT_DESTINATION}),
+	       DROP_FRAGMENT);
+}
+
+/* RFC 7112: all headers belong into the first fragment. */
+Test(parse, a_first_fragment_that_ends_before_its_ports_is_dropped)
+{
+	for (uint16_t cut = 1; cut <= TCP_BYTES; cut++) {
+		struct frame ipv4 = FRAME(.more_fragments = true);
+		struct frame ipv6 = FRAME(FRAGMENT_OF(.more_fragments = true));
+
+		frame_set16(&ipv4, ipv4.network + 2, IPV4_BYTES + TCP_BYTES - cut);
+		frame_set16(&ipv6, ipv6.network + 4, 8 + TCP_BYTES - cut);
+		EXPECT(balancer_send(&ipv4), DROP_TRUNCATED);
+		EXPECT(balancer_send(&ipv6), DROP_TRUNCATED);
+	}
 }
 
 /* What follows a fragment's header is from the middle of the packet: it may look like anything. */
@@ -231,6 +272,9 @@ Test(parse, icmp_to_a_service_passes)
 	EXPECT(SEND(.protocol = NEXT_ICMP, .payload = 56), PASS_NOT_TRANSPORT);
 	EXPECT(SEND(.ipv6 = true, .protocol = NEXT_ICMPV6, .payload = 56), PASS_NOT_TRANSPORT);
 	EXPECT(SEND(.protocol = NEXT_ICMP, .more_fragments = true), PASS_NOT_TRANSPORT);
+	EXPECT(SEND(.protocol = NEXT_ICMP, .fragment_offset = 7), PASS_NOT_TRANSPORT);
+	EXPECT(SEND(FRAGMENT_OF(.protocol = NEXT_ICMPV6, .fragment_offset = 7)),
+	       PASS_NOT_TRANSPORT);
 }
 
 Test(parse, other_transports_to_a_service_pass)

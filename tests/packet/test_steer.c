@@ -335,6 +335,51 @@ Test(steer, chooses_as_user_space_does_from_the_same_maps)
 	cr_assert_lt(none, FLOWS / 10);
 }
 
+/* Two leaves that are told apart by the first packet's size: up to this class, and above. */
+static void split_by_size(uint32_t class)
+{
+	struct larch_tree *tree = &balancer.plan[larch_bank_index(WEB, 0)].tree;
+
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	arrange_ring(WEB, 0, LARCH_RING_LEAF + 1, 1, LARCH_NO_MEMBER);
+	arrange_ring(WEB, 0, LARCH_RING_GLOBAL, LARCH_NO_MEMBER, LARCH_NO_MEMBER);
+	*tree = (struct larch_tree){.depth = 1, .leaves = 2, .leaf = {0, 1}};
+	tree->node[0] = (struct larch_node){.feature = LARCH_FEATURE_SIZE, .threshold = class};
+}
+
+static uint32_t learned_ipv6(void)
+{
+	uint32_t client = 0;
+
+	while (larch_hash_arm(HASH(.ipv6 = true, .client = client)) != LARCH_ARM_LEARNED)
+		client++;
+	return client;
+}
+
+/* A node that takes over sees any packet of the flow, and must come to the leaf of its SYN. */
+Test(steer, a_flow_that_nobody_knew_is_taken_for_one_with_a_usual_syn)
+{
+	uint32_t ipv4 = learned_client(0), ipv6 = learned_ipv6();
+
+	split_by_size(0);
+	EXPECT_MEMBER(0, .client = ipv4, .tcp_options = 5);
+	EXPECT_MEMBER(1, .ipv6 = true, .client = ipv6, .tcp_options = 5);
+	memset(balancer.bucket, 0, LARCH_FLOW_BUCKETS * sizeof(*balancer.bucket));
+	expect_member(0, &(struct spec){.client = ipv4, .payload = 1000});
+	expect_member(1, &(struct spec){.ipv6 = true, .client = ipv6, .flags = FIN | ACK});
+	cr_assert_eq(FLOW(.client = ipv4)->identity.size, 0);
+	split_by_size(1);
+	memset(balancer.bucket, 0, LARCH_FLOW_BUCKETS * sizeof(*balancer.bucket));
+	expect_member(0, &(struct spec){.ipv6 = true, .client = ipv6, .payload = 1000});
+	cr_assert_eq(FLOW(.ipv6 = true, .client = ipv6)->identity.size, 1);
+}
+
+Test(steer, a_syn_is_judged_by_its_own_size)
+{
+	split_by_size(1);
+	EXPECT_MEMBER(1, .client = learned_client(0), .payload = 100);
+}
+
 Test(steer, an_exploring_flow_takes_any_candidate_whatever_the_score)
 {
 	static const uint32_t member[4] = {0, 1, 2, 0};
