@@ -14,6 +14,7 @@
 #include "parse.h"
 #include "service.h"
 #include "fragment.h"
+#include "icmp.h"
 #include "flow.h"
 #include "classify.h"
 #include "steer.h"
@@ -136,10 +137,36 @@ static __always_inline int balance_later(const struct larch_settings *settings,
 }
 
 /*
- * What is neither whole nor a first fragment of TCP or UDP: of a later fragment FORWARD_FRAGMENT
- * and its backend, or GO if it goes the way of its flow; else its outcome.
+ * An ICMP error: to the backend of its flow. Of a flow that is not known here, the ring tells, as
+ * it does on any other node. Nothing is remembered, and the flow's clock does not notice.
  */
-STAGE int balance_other(struct packet *packet, int parsed)
+static __always_inline int balance_error(const struct larch_settings *settings,
+					 struct packet *packet)
+{
+	struct larch_flow *flow;
+	int go, place;
+
+	if (service_find(settings, packet) != GO)
+		return LARCH_PASS_NOT_TRANSPORT;
+	place = flow_find(packet->hash, packet->bucket_mask);
+	flow = place == NO_PLACE ? NULL : flow_at(place);
+	if (flow) {
+		packet->identity.word = READ_ONCE(flow->identity.word);
+		packet->backend = packet->identity.backend;
+		return LARCH_FORWARD_ICMP;
+	}
+	packet->by_ring = true;
+	go = classify(packet, classify_size(packet));
+	if (go == GO)
+		go = steer(packet);
+	return go == GO ? LARCH_FORWARD_ICMP : go;
+}
+
+/*
+ * What is neither whole nor a first fragment of TCP or UDP: of a later fragment or an ICMP error,
+ * FORWARD_... and its backend, or GO if it goes the way of its flow; else its outcome.
+ */
+STAGE int balance_other(struct xdp_md *context, struct packet *packet, int parsed)
 {
 	const struct larch_settings *settings = service_settings();
 
@@ -149,6 +176,11 @@ STAGE int balance_other(struct packet *packet, int parsed)
 		return LARCH_PASS_NOT_OURS;
 	if (parsed == LARCH_DROP_FRAGMENT && packet->kind == PACKET_LATER)
 		return balance_later(settings, packet);
+	if (parsed != LARCH_PASS_NOT_TRANSPORT)
+		return parsed;
+	icmp_parse(context, packet);
+	if (packet->kind == PACKET_ERROR)
+		return balance_error(settings, packet);
 	return parsed;
 }
 
@@ -166,9 +198,9 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	if (parsed == GO)
 		go = service_find(settings, packet);
 	else
-		go = balance_other(packet, parsed);
+		go = balance_other(context, packet, parsed);
 	outcome = go == GO ? balance_flow(packet) : go;
-	if (outcome > LARCH_FORWARD_FRAGMENT)
+	if (outcome > LARCH_FORWARD_ICMP)
 		return outcome;
 	go = forward(context, packet);
 	if (go != GO)

@@ -94,11 +94,11 @@ static const struct way {
 static const enum larch_outcome elsewhere[] = {
 	LARCH_DROP_NO_HEADROOM, /* a_driver_without_headroom_is_counted */
 	LARCH_FORWARD_FRAGMENT, /* test_fragment.c */
+	LARCH_FORWARD_ICMP,	/* test_icmp.c */
 	/* Named, not in use yet. */
 	LARCH_REPLY_TOO_BIG,
 	LARCH_REPLY_ECHO,
 	LARCH_DROP_ECHO_RATE,
-	LARCH_FORWARD_ICMP,
 	LARCH_FORWARD_STATELESS,
 	LARCH_FORWARD_QUIC,
 	LARCH_DROP_DENIED,
