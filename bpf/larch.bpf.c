@@ -13,8 +13,10 @@
 
 #include "parse.h"
 #include "service.h"
+#include "limit.h"
 #include "fragment.h"
 #include "icmp.h"
+#include "echo.h"
 #include "flow.h"
 #include "classify.h"
 #include "steer.h"
@@ -179,6 +181,8 @@ STAGE int balance_other(struct xdp_md *context, struct packet *packet, int parse
 	if (parsed != LARCH_PASS_NOT_TRANSPORT)
 		return parsed;
 	icmp_parse(context, packet);
+	if (packet->kind == PACKET_ECHO)
+		return echo(context, packet);
 	if (packet->kind == PACKET_ERROR)
 		return balance_error(settings, packet);
 	return parsed;

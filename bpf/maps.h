@@ -59,6 +59,14 @@ struct {
 } larch_fragments SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_LIMIT_COUNT);
+	__type(key, __u32);
+	__type(value, struct larch_tokens);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_limits SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, LARCH_MAX_SERVICES);
 	__type(key, __u32);

@@ -42,6 +42,9 @@
 /* Bytes of an Ethernet header with as many VLAN tags as are parsed. */
 #define PACKET_LINK_MOST 22
 
+/* TTL or hop limit of what we say ourselves. */
+#define REPLY_TTL 64
+
 /* What kind of packet it is, as far as that decides its way. */
 enum packet_kind {
 	PACKET_WHOLE = 0, /* TCP or UDP, not a fragment */

@@ -130,6 +130,12 @@ enum larch_limit {
 	LARCH_LIMIT_COUNT = 4,
 };
 
+/* Entry of larch_limits, per CPU, by enum larch_limit. */
+struct larch_tokens {
+	__u64 updated; /* tick of the kernel (jiffies) */
+	__u64 credit;  /* one time costs larch_settings.hz; each tick adds the limit */
+};
+
 /* The one value of larch_settings. Written by the daemon; zero until then: every packet passes. */
 struct larch_settings {
 	__u32 abi;	   /* LARCH_ABI */

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <string.h>
 
 #include "agent.skel.h"
@@ -13,6 +14,7 @@
 #include "datapath_ticks.h"
 #include "larch.skel.h"
 #include "lent.h"
+#include "reply.h"
 #include "vips.h"
 
 #define OUTCOMES_MOST 64
@@ -224,11 +226,19 @@ static void check_forwarded(const struct frame *in, const struct frame *out)
 			 out->size - header, "the inner packet was changed");
 }
 
+static bool is_reply(uint32_t outcome)
+{
+	return outcome == LARCH_REPLY_ECHO || outcome == LARCH_REPLY_TOO_BIG;
+}
+
 static void check_balanced(const struct frame *in, const struct result *result)
 {
 	cr_assert(verdict_is_right(result->outcome, result->verdict), "%s has verdict %d",
 		  outcomes_name(result->outcome), result->verdict);
-	if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
+	if (is_reply(result->outcome))
+		cr_assert_null(reply_wrong(in, &result->frame), "%s: %s",
+			       outcomes_name(result->outcome), reply_wrong(in, &result->frame));
+	else if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
 		check_forwarded(in, &result->frame);
 	else
 		cr_assert(frame_equal(in, &result->frame), "%s, but changed",
@@ -388,5 +398,30 @@ void balancer_put_fragment(const struct larch_fragment *key, const struct larch_
 {
 	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_fragments, key, sizeof(*key), way,
 					  sizeof(*way), BPF_ANY),
+		     0);
+}
+
+void stay_on_one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	cr_assert_eq(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+}
+
+void balancer_age_limit(enum larch_limit limit, uint32_t seconds)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct larch_tokens tokens[cpus];
+	uint32_t key = limit;
+
+	cr_assert_eq(bpf_map__lookup_elem(larch->maps.larch_limits, &key, sizeof(key), tokens,
+					  sizeof(tokens), 0),
+		     0);
+	for (int cpu = 0; cpu < cpus; cpu++)
+		tokens[cpu].updated -= (uint64_t)seconds * balancer.settings->hz;
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_limits, &key, sizeof(key), tokens,
+					  sizeof(tokens), BPF_ANY),
 		     0);
 }

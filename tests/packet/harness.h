@@ -5,8 +5,8 @@
  *
  * Every packet sent here is checked to have been counted once, with its bytes, and to have got the
  * verdict that the list of outcomes promises; if sent, to be whole (its headers promise no more
- * than is there, and the inner packet is the one that came), else to be untouched. The ingress
- * interface is always the loopback's.
+ * than is there, and the inner packet is the one that came); if answered, to be an answer to what
+ * came; else to be untouched. The ingress interface is always the loopback's.
  */
 #pragma once
 
@@ -81,6 +81,12 @@ void balancer_fill_cells(void);
 bool balancer_fragment(const struct larch_fragment *key, struct larch_fragment_way *out);
 bool balancer_has_fragments(void);
 void balancer_put_fragment(const struct larch_fragment *key, const struct larch_fragment_way *way);
+
+/* Limits are each CPU's own: a test of them stays on one. */
+void stay_on_one_cpu(void);
+
+/* Pretends that so many seconds have passed since the limit was last asked. */
+void balancer_age_limit(enum larch_limit limit, uint32_t seconds);
 
 #define EXPECT(sent, name)                                                                         \
 	do {                                                                                       \

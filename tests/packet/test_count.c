@@ -95,10 +95,10 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_DROP_NO_HEADROOM, /* a_driver_without_headroom_is_counted */
 	LARCH_FORWARD_FRAGMENT, /* test_fragment.c */
 	LARCH_FORWARD_ICMP,	/* test_icmp.c */
+	LARCH_DROP_ECHO_RATE,	/* test_echo.c */
+	LARCH_REPLY_ECHO,	/* test_echo.c */
 	/* Named, not in use yet. */
 	LARCH_REPLY_TOO_BIG,
-	LARCH_REPLY_ECHO,
-	LARCH_DROP_ECHO_RATE,
 	LARCH_FORWARD_STATELESS,
 	LARCH_FORWARD_QUIC,
 	LARCH_DROP_DENIED,
