@@ -6,7 +6,7 @@
 #include "maps.h"
 #include "packet.h"
 
-static __always_inline int forward_ipip(struct xdp_md *context, const struct packet *packet,
+static __always_inline int forward_ipip(struct xdp_md *context, struct packet *packet,
 					const struct larch_backend *backend)
 {
 	struct cursor cursor;
@@ -19,7 +19,7 @@ static __always_inline int forward_ipip(struct xdp_md *context, const struct pac
 }
 
 /* The backend must be on the link: behind a router, its MAC is the router's. */
-static __always_inline int forward_l2(struct xdp_md *context, const struct packet *packet,
+static __always_inline int forward_l2(struct xdp_md *context, struct packet *packet,
 				      const struct larch_backend *backend)
 {
 	__u16 ethertype = packet->tuple.ipv6 ? ETH_P_IPV6 : ETH_P_IP;
@@ -30,7 +30,7 @@ static __always_inline int forward_l2(struct xdp_md *context, const struct packe
 	return link_write(context, packet, backend, 0, bpf_htons(ethertype), &cursor);
 }
 
-static __always_inline int forward_by_mode(struct xdp_md *context, const struct packet *packet,
+static __always_inline int forward_by_mode(struct xdp_md *context, struct packet *packet,
 					   const struct larch_backend *backend)
 {
 	switch (packet->policy.mode) {

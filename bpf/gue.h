@@ -103,7 +103,7 @@ static __always_inline int gue_write(struct cursor *cursor, const struct packet 
 }
 
 /* Sends the packet to the backend in GUE. */
-STAGE int gue_forward(struct xdp_md *context, const struct packet *packet,
+STAGE int gue_forward(struct xdp_md *context, struct packet *packet,
 		      const struct larch_backend *backend)
 {
 	struct cursor cursor;

@@ -25,6 +25,7 @@
 #include "tunnel.h"
 #include "gue.h"
 #include "forward.h"
+#include "too_big.h"
 #include "count.h"
 
 /* Can nothing be sent to the backend that the flow's entry names? */
@@ -207,6 +208,8 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	if (outcome > LARCH_FORWARD_ICMP)
 		return outcome;
 	go = forward(context, packet);
+	if (go == LARCH_DROP_TOO_BIG)
+		return too_big(context, packet);
 	if (go != GO)
 		return go;
 	if (packet->kind == PACKET_FIRST)

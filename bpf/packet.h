@@ -95,6 +95,7 @@ struct packet {
 
 	/* forward */
 	__u32 action; /* enum xdp_action */
+	__u32 room;   /* DROP_TOO_BIG: bytes of an IP packet that would have fitted */
 };
 
 /* Have the service's flows no ports? */

@@ -97,8 +97,8 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_FORWARD_ICMP,	/* test_icmp.c */
 	LARCH_DROP_ECHO_RATE,	/* test_echo.c */
 	LARCH_REPLY_ECHO,	/* test_echo.c */
+	LARCH_REPLY_TOO_BIG,	/* test_too_big.c */
 	/* Named, not in use yet. */
-	LARCH_REPLY_TOO_BIG,
 	LARCH_FORWARD_STATELESS,
 	LARCH_FORWARD_QUIC,
 	LARCH_DROP_DENIED,
