@@ -129,9 +129,7 @@ static __always_inline int balance_later(const struct larch_settings *settings,
 	packet->stamp = service_stamp(settings);
 	way = fragment_way(packet);
 	if (!way)
-		return service_find(settings, packet) == GO && packet_by_source(packet)
-			       ? GO
-			       : LARCH_DROP_FRAGMENT;
+		return service_find_later(settings, packet);
 	if (service_enter(settings, packet, way->service) != GO)
 		return LARCH_DROP_FRAGMENT;
 	packet->hash = way->hash;

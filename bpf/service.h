@@ -89,6 +89,20 @@ static __always_inline int service_enter(const struct larch_settings *settings,
 	return GO;
 }
 
+/* The service of a later fragment, if it is one whose flows have no ports. */
+static __always_inline int service_find_later(const struct larch_settings *settings,
+					      struct packet *packet)
+{
+	struct larch_vip vip = {.protocol = packet->tuple.protocol, .kind = LARCH_VIP_LATER};
+	const struct larch_vip_slot *slot;
+	int go;
+
+	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
+	slot = service_look_up(settings, &vip);
+	go = slot ? service_enter(settings, packet, slot->service) : LARCH_DROP_FRAGMENT;
+	return go != GO || packet_by_source(packet) ? go : LARCH_DROP_FRAGMENT;
+}
+
 static __always_inline int service_find(const struct larch_settings *settings,
 					struct packet *packet)
 {

@@ -33,12 +33,13 @@ static void add_address(struct entries *entries, const struct larch_vip *vip)
 }
 
 /* Later fragments have no ports: whatever the service's, they find it by port 0. */
-static void add_any_port(struct entries *entries, const struct larch_vip *vip, uint16_t service)
+static void add_later(struct entries *entries, const struct larch_vip *vip, uint16_t service)
 {
 	struct larch_vip_slot slot = {.vip = *vip, .service = service};
 
 	slot.vip.port = 0;
-	add(entries, &slot, IMPLIED);
+	slot.vip.kind = LARCH_VIP_LATER;
+	add(entries, &slot, CONFIGURED);
 }
 
 static bool is_next_address(const struct config_service *service, size_t index)
@@ -91,7 +92,7 @@ void entries_service(struct entries *entries, const struct larch_config *config,
 		if (is_next_address(service, i)) {
 			add_address(entries, vip);
 			if (service->by_source)
-				add_any_port(entries, vip, id);
+				add_later(entries, vip, id);
 		}
 		add(entries, &(struct larch_vip_slot){.vip = *vip, .service = id}, CONFIGURED);
 	}

@@ -10,6 +10,7 @@ enum larch_vip_kind {
 	LARCH_VIP_ADDRESS = 2, /* destination, port and protocol 0: some service has the address */
 	LARCH_VIP_RETURN = 3,  /* source: a backend whose answers NAT turns back; port 0: any */
 	LARCH_VIP_SELF = 4,    /* destination: our own end of the tunnels, UDP */
+	LARCH_VIP_LATER = 5,   /* destination, port 0: the BY_SOURCE service of later fragments */
 };
 
 /* Key of larch_vips. IPv4 as ::ffff:a.b.c.d. */
@@ -23,7 +24,7 @@ struct larch_vip {
 /* A slot of larch_vips. */
 struct larch_vip_slot {
 	struct larch_vip vip;
-	__u16 service; /* SERVICE, RETURN: index in larch_services */
+	__u16 service; /* SERVICE, RETURN, LATER: index in larch_services */
 	__u16 backend; /* RETURN: id in larch_backends */
 	__u32 padding[2];
 };

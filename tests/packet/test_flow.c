@@ -383,3 +383,17 @@ Test(flow, finds_a_place_in_a_table_that_is_half_full)
 	}
 	cr_assert_leq(untracked, 1, "%u of %u flows found no place", untracked, flows);
 }
+
+/* Such a flow has many connections: a SYN of the next one says nothing of its beginning. */
+Test(flow, by_source_a_syn_looks_for_its_flow_in_both_buckets)
+{
+	struct spec syn = {.flags = SYN};
+	uint32_t mask = balancer.settings->bucket_mask;
+	struct larch_flow *flow;
+
+	balancer.services[WEB].policy.flags = LARCH_SERVICE_BY_SOURCE;
+	flow = &balancer.bucket[larch_hash_second_bucket(hash_of(&syn), mask)].flow[0];
+	put_entry(flow, LARCH_FLOW_OPEN, 0);
+	flow->identity.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1);
+	EXPECT(balancer_send_spec(&syn), FORWARD_FLOW);
+}

@@ -255,13 +255,19 @@ Test(fragment, count_for_service_and_backend_but_are_no_flows)
 
 /* --- services whose flows have no ports --- */
 
-static void by_source(bool any_port)
+static void put_later(const char *address, uint16_t service)
 {
-	balancer.services[WEB].policy.flags = LARCH_SERVICE_BY_SOURCE;
-	if (!any_port)
-		return;
-	arrange_vip(VIP_IPV4, NEXT_UDP, 0, WEB, LARCH_SIGNAL_NONE);
-	arrange_vip(VIP_IPV6, NEXT_UDP, 0, WEB, LARCH_SIGNAL_NONE);
+	struct larch_vip vip = {.protocol = NEXT_UDP, .kind = LARCH_VIP_LATER};
+
+	address_of(address, vip.address);
+	balancer_put_vip(&vip, service);
+	balancer.services[service].policy.flags = LARCH_SERVICE_BY_SOURCE;
+}
+
+static void by_source(void)
+{
+	put_later(VIP_IPV4, WEB);
+	put_later(VIP_IPV6, WEB);
 }
 
 static void check_any_order(bool ipv6)
@@ -284,7 +290,7 @@ static void check_any_order(bool ipv6)
 
 Test(fragment, by_source_all_fragments_find_their_flow_in_any_order)
 {
-	by_source(true);
+	by_source();
 	check_any_order(false);
 	check_any_order(true);
 }
@@ -299,7 +305,7 @@ Test(fragment, by_source_the_leaf_is_the_same_whatever_packet_comes_first)
 	};
 	uint32_t client = 0;
 
-	by_source(true);
+	by_source();
 	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
 	arrange_ring(WEB, 0, LARCH_RING_LEAF + 1, 1, LARCH_NO_MEMBER);
 	arrange_ring(WEB, 0, LARCH_RING_GLOBAL, LARCH_NO_MEMBER, LARCH_NO_MEMBER);
@@ -316,21 +322,37 @@ Test(fragment, by_source_the_leaf_is_the_same_whatever_packet_comes_first)
 	}
 }
 
-Test(fragment, by_source_without_an_entry_for_any_port_the_first_one_must_come_first)
+Test(fragment, by_source_without_an_entry_for_them_the_first_one_must_come_first)
 {
-	by_source(false);
+	balancer.services[WEB].policy.flags = LARCH_SERVICE_BY_SOURCE;
 	EXPECT(LATER(.identification = 5), DROP_FRAGMENT);
 	EXPECT(FIRST(.identification = 5), FORWARD_NEW);
 	EXPECT(LATER(.identification = 5), FORWARD_FRAGMENT);
 }
 
-/* Two services share the address: one by source for any port, one for its port. */
+/* An entry that leads to a service with ports is none for later fragments. */
+Test(fragment, of_a_service_with_ports_are_not_balanced_without_their_first)
+{
+	by_source();
+	balancer.services[WEB].policy.flags = 0;
+	EXPECT(LATER(.identification = 5), DROP_FRAGMENT);
+}
+
+/* That later fragments find it by no port does not open the service's other ports. */
+Test(fragment, by_source_whole_packets_to_another_port_are_still_not_ours)
+{
+	by_source();
+	EXPECT(SEND(.protocol = NEXT_UDP, .port = 81), PASS_NOT_OURS);
+	EXPECT(FIRST(.port = 81), PASS_NOT_OURS);
+}
+
+/* Two services share the address: one by source, one with ports. */
 Test(fragment, of_a_service_with_ports_keep_to_it_beside_one_by_source)
 {
 	struct result first, later;
 
-	arrange_vip(VIP_IPV4, NEXT_UDP, 0, 5, LARCH_SIGNAL_NONE);
-	balancer.services[5].policy.flags = LARCH_SERVICE_BY_SOURCE;
+	arrange_vip(VIP_IPV4, NEXT_UDP, 54, 5, LARCH_SIGNAL_NONE);
+	put_later(VIP_IPV4, 5);
 	arrange_plan(5, 0, MEMBERS);
 	arrange_all_rings(5, 0, 3, LARCH_NO_MEMBER);
 	arrange_publish(5, 0, 1);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "outer.h"
 #include "reply.h"
 
 #define LIMIT	      100000
@@ -139,6 +140,27 @@ Test(too_big, the_sender_is_told_what_fits_into_an_ipv4_tunnel)
 Test(too_big, the_sender_is_told_what_fits_into_an_ipv6_tunnel)
 {
 	check_families(LARCH_TUNNEL_IPV6, IPV6_BYTES);
+}
+
+Test(too_big, the_sender_is_told_what_fits_into_udp)
+{
+	arrange_mode(LARCH_MODE_GUE);
+	check_families(LARCH_TUNNEL_IPV4, IPV4_BYTES + UDP_BYTES + GUE_BYTES);
+	check_families(LARCH_TUNNEL_IPV6, IPV6_BYTES + UDP_BYTES + GUE_BYTES);
+}
+
+Test(too_big, the_sender_is_told_what_fits_without_a_tunnel)
+{
+	arrange_mode(LARCH_MODE_L2);
+	all_backends(LARCH_TUNNEL_IPV4, 1400);
+	for (uint32_t m = 0; m < MEMBERS; m++) {
+		struct larch_backend backend = balancer_backend(FIRST_BACKEND + m);
+
+		backend.ready = LARCH_READY_DIRECT;
+		balancer_set_backend(FIRST_BACKEND + m, &backend);
+	}
+	check_message(&(struct spec){.payload = TOO_MUCH}, 1400);
+	check_message(&(struct spec){.ipv6 = true, .vlans = 1, .payload = TOO_MUCH}, 1400);
 }
 
 /* Addresses and contents move the sums through their carries. */
