@@ -150,6 +150,8 @@ static void empty(const struct bpf_map *map)
 		empty_array(map);
 		break;
 	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_LRU_HASH:
+	case BPF_MAP_TYPE_LPM_TRIE:
 		empty_hash(map);
 		break;
 	default:
