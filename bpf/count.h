@@ -14,10 +14,17 @@ static __always_inline void count_traffic(struct larch_traffic *traffic, __u32 b
 	traffic->flows += new_flow;
 }
 
+/* Of a flow without an entry, only a SYN tells that it is new. */
+static __always_inline bool count_is_new(const struct packet *packet, int outcome)
+{
+	if (outcome == LARCH_FORWARD_UNTRACKED || outcome == LARCH_FORWARD_STATELESS)
+		return packet_opens(packet);
+	return outcome == LARCH_FORWARD_NEW;
+}
+
 static __always_inline void count_forwarded(const struct packet *packet, int outcome)
 {
-	bool new_flow = outcome == LARCH_FORWARD_NEW || outcome == LARCH_FORWARD_UNTRACKED ||
-			outcome == LARCH_FORWARD_UNKNOWN;
+	bool new_flow = count_is_new(packet, outcome);
 	__u32 service = packet->service, backend = packet->backend;
 
 	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,

@@ -8,15 +8,26 @@
 /* An open flow that was silent for this many stamp units (5 minutes) may lose its place. */
 #define IDLE_STAMPS 35
 
+/*
+ * A SYN keeps its place for this long (units of 2^10 ns: 1 s, after which a client sends it again,
+ * RFC 6298) from further SYNs: else a flood would take it before its client can answer.
+ */
+#define HANDSHAKE (1u << 20)
+
 /* How willingly an entry gives up its place. */
 enum flow_claim {
 	CLAIM_FREE,
 	CLAIM_DEAD,    /* closed, or a SYN without answer, for a while */
 	CLAIM_CLOSING, /* closed, and silent since */
 	CLAIM_SYN,     /* may never have been a flow */
+	CLAIM_YOUNG,   /* the same, but its client has hardly had time to answer */
 	CLAIM_IDLE,    /* open, silent for long, or half closed: a live eviction */
 	CLAIM_NEVER,
 };
+
+/* A claim and the age within it, as one number. */
+#define RANK(claim, age) ((__u32)(claim) << LARCH_START_BITS | (LARCH_START_MASK - (age)))
+#define RANK_CLAIM(rank) ((rank) >> LARCH_START_BITS)
 
 static __always_inline struct larch_bucket *flow_bucket(__u32 index)
 {
@@ -103,6 +114,41 @@ static __always_inline bool flow_set(struct packet *packet, struct larch_flow *f
 	return true;
 }
 
+/*
+ * Is it the client's own reset? Its sequence number follows the last request (and a FIN), which
+ * who only guesses the ports does not know. Without a timed request anything is believed.
+ */
+static __always_inline bool flow_reset_is_true(const struct packet *packet,
+					       const struct larch_flow *flow)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+
+	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE || timing.phase == LARCH_PHASE_FRESH ||
+	    timing.phase == LARCH_PHASE_CONNECT || timing.phase == LARCH_PHASE_CONNECT_AGAIN)
+		return true;
+	return ((packet->sequence - timing.next) & LARCH_NEXT_MASK) <= 1;
+}
+
+/*
+ * The state of a stream's flow after the packet. Who goes on to send after its end has not ended:
+ * a FIN or a reset was not the client's, or lost data comes before it once more.
+ */
+static __always_inline enum larch_flow_state flow_state_after(const struct packet *packet,
+							      const struct larch_flow *flow)
+{
+	__u32 state = packet->identity.state;
+
+	if (packet->tcp_flags & TCP_RST)
+		return flow_reset_is_true(packet, flow) ? LARCH_FLOW_CLOSING : state;
+	if (packet->tcp_flags & TCP_FIN)
+		return LARCH_FLOW_CLOSING;
+	if (packet->tcp_flags & TCP_SYN)
+		return state;
+	if (state == LARCH_FLOW_SYN || (state == LARCH_FLOW_CLOSING && packet->payload))
+		return LARCH_FLOW_OPEN;
+	return state;
+}
+
 /* Keeps stamp and state fresh; writes only when one changes, mostly once in 8.6 s. */
 static __always_inline void flow_touch(struct packet *packet, struct larch_flow *flow,
 				       enum larch_flow_state state)
@@ -140,16 +186,25 @@ static __always_inline enum flow_claim flow_claim_open(const struct larch_flow *
 	return age >= IDLE_STAMPS ? CLAIM_IDLE : CLAIM_NEVER;
 }
 
-static __always_inline enum flow_claim flow_claim(const struct larch_flow *flow,
-						  union larch_identity identity, __u32 now)
+/* Nobody but its SYN has been seen. */
+static __always_inline enum flow_claim flow_claim_syn(const struct larch_flow *flow, __u32 age,
+						      __u64 now)
 {
-	__u32 age = larch_stamp_age(identity.stamp, now);
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
 
+	if (age >= LARCH_SYN_STAMPS)
+		return CLAIM_DEAD;
+	return larch_start_age(timing.start, now) < HANDSHAKE ? CLAIM_YOUNG : CLAIM_SYN;
+}
+
+static __always_inline enum flow_claim
+flow_claim(const struct larch_flow *flow, union larch_identity identity, __u32 age, __u64 now)
+{
 	switch (identity.state) {
 	case LARCH_FLOW_FREE:
 		return CLAIM_FREE;
 	case LARCH_FLOW_SYN:
-		return age >= LARCH_SYN_STAMPS ? CLAIM_DEAD : CLAIM_SYN;
+		return flow_claim_syn(flow, age, now);
 	case LARCH_FLOW_CLOSING:
 		return flow_claim_closing(flow, age);
 	default:
@@ -157,57 +212,96 @@ static __always_inline enum flow_claim flow_claim(const struct larch_flow *flow,
 	}
 }
 
+/*
+ * The smaller, the more willing is the entry: by its claim, and of equals the one that is there
+ * (SYNs) or silent (others) longest. Verified on its own: a bucket has four of them.
+ */
+STAGE __u32 flow_rank(const struct larch_flow *flow, __u32 stamp, __u64 now)
+{
+	union larch_identity identity;
+	union larch_timing timing;
+	__u32 age;
+
+	if (!flow)
+		return RANK(CLAIM_NEVER, 0);
+	identity.word = READ_ONCE(flow->identity.word);
+	timing.word = READ_ONCE(flow->timing.word);
+	age = larch_stamp_age(identity.stamp, stamp);
+	if (identity.state == LARCH_FLOW_SYN)
+		return RANK(flow_claim(flow, identity, age, now),
+			    larch_start_age(timing.start, now));
+	return RANK(flow_claim(flow, identity, age, now), age);
+}
+
 /* What a bucket has to offer. */
 struct flow_room {
-	int place; /* its most willing entry */
-	enum flow_claim claim;
+	int place;   /* its most willing entry */
+	__u32 rank;  /* of that entry */
 	__u32 taken; /* places that are not free */
 };
 
-static __always_inline struct flow_room flow_room_in(__u32 index, __u32 now)
+static __always_inline struct flow_room flow_room_in(__u32 index, __u32 stamp, __u64 now)
 {
-	struct flow_room room = {.place = NO_PLACE, .claim = CLAIM_NEVER};
+	struct flow_room room = {.place = NO_PLACE, .rank = RANK(CLAIM_NEVER, 0)};
 	struct larch_bucket *bucket = flow_bucket(index);
 
 	if (!bucket)
 		return room;
+#pragma clang loop unroll(full)
 	for (int i = 0; i < LARCH_BUCKET_FLOWS; i++) {
-		union larch_identity identity = {
-			.word = READ_ONCE(bucket->flow[i].identity.word),
-		};
-		enum flow_claim claim = flow_claim(&bucket->flow[i], identity, now);
+		__u32 rank = flow_rank(&bucket->flow[i], stamp, now);
 
-		room.taken += claim != CLAIM_FREE;
-		if (claim < room.claim) {
-			room.claim = claim;
+		room.taken += RANK_CLAIM(rank) != CLAIM_FREE;
+		if (rank < room.rank) {
+			room.rank = rank;
 			room.place = index * LARCH_BUCKET_FLOWS + i;
 		}
 	}
 	return room;
 }
 
+/* Two choices keep buckets level; Azar et al. 1994. */
+static __always_inline bool flow_room_better(const struct flow_room *one,
+					     const struct flow_room *other)
+{
+	if (RANK_CLAIM(one->rank) == CLAIM_FREE && RANK_CLAIM(other->rank) == CLAIM_FREE)
+		return one->taken < other->taken;
+	return one->rank < other->rank;
+}
+
 /* Only entries below this claim give way to a flow in this state. */
 static __always_inline enum flow_claim flow_limit(__u32 state)
 {
-	return state == LARCH_FLOW_SYN ? CLAIM_IDLE : CLAIM_NEVER;
+	return state == LARCH_FLOW_SYN ? CLAIM_YOUNG : CLAIM_NEVER;
 }
 
 /*
- * The place that a new flow with this hash may take, or NO_PLACE: in its first bucket, unless the
- * second has a more willing entry or the first is about to be full and the second is not (two
- * choices keep buckets level; Azar et al. 1994). A bare SYN never takes the place of an open flow.
+ * The place that the packet's new flow may take, or NO_PLACE: in its first bucket, unless the
+ * second has a more willing entry or the first is about to be full and the second is not. A bare
+ * SYN never takes the place of an open flow. Where SYNs crowd, the new entry may be taken before
+ * its client answers: then the flow goes by the ring, which does not change.
  */
-STAGE int flow_room(__u64 hash, __u32 mask, __u32 state, __u32 now)
+STAGE int flow_room(struct packet *packet, __u32 state)
 {
-	struct flow_room first = flow_room_in(larch_hash_bucket(hash, mask), now), second;
+	struct flow_room first, second;
+	__u64 now;
 
-	if (first.claim == CLAIM_FREE && first.taken < LARCH_BUCKET_FLOWS - 1)
+	if (!packet)
+		return NO_PLACE;
+	now = packet_now(packet);
+	first = flow_room_in(larch_hash_bucket(packet->hash, packet->bucket_mask), packet->stamp,
+			     now);
+	if (RANK_CLAIM(first.rank) == CLAIM_FREE && first.taken < LARCH_BUCKET_FLOWS - 1)
 		return first.place;
-	second = flow_room_in(larch_hash_second_bucket(hash, mask), now);
-	if (second.claim < first.claim ||
-	    (second.claim == first.claim && second.taken < first.taken))
+	second = flow_room_in(larch_hash_second_bucket(packet->hash, packet->bucket_mask),
+			      packet->stamp, now);
+	if (flow_room_better(&second, &first))
 		first = second;
-	return first.claim < flow_limit(state) ? first.place : NO_PLACE;
+	if (RANK_CLAIM(first.rank) >= flow_limit(state))
+		return NO_PLACE;
+	if (RANK_CLAIM(first.rank) >= CLAIM_SYN)
+		packet->by_ring = 1;
+	return first.place;
 }
 
 /* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
@@ -218,14 +312,14 @@ static __always_inline bool flow_is_owed(const struct packet *packet, union larc
 	return larch_phase_waits(timing.phase);
 }
 
-/* The backend of a flow that loses its place owes it nothing any more. */
-static __always_inline void flow_forget(const struct packet *packet, const struct larch_flow *flow)
+/* The backend of a flow that it loses owes it nothing any more. */
+static __always_inline void flow_forget(const struct packet *packet, union larch_identity identity,
+					union larch_timing timing)
 {
-	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
-	__u32 backend = packet->identity.backend;
+	__u32 backend = identity.backend;
 	struct larch_live *live;
 
-	if (packet->identity.state == LARCH_FLOW_FREE || !flow_is_owed(packet, timing))
+	if (identity.state == LARCH_FLOW_FREE || !flow_is_owed(packet, timing))
 		return;
 	live = bpf_map_lookup_elem(&larch_live, &backend);
 	if (live)
@@ -243,9 +337,10 @@ static __always_inline void flow_count_eviction(union larch_identity identity)
 
 /* May the new flow take the entry that stands there now? Another CPU may have been faster. */
 static __always_inline bool flow_gives_way(const struct larch_flow *flow,
-					   union larch_identity before, union larch_identity after)
+					   union larch_identity before, union larch_identity after,
+					   __u64 now)
 {
-	enum flow_claim claim = flow_claim(flow, before, after.stamp);
+	enum flow_claim claim = RANK_CLAIM(flow_rank(flow, after.stamp, now));
 
 	if (before.tag == after.tag && before.state != LARCH_FLOW_FREE)
 		return true;
@@ -261,14 +356,18 @@ static __always_inline __u32 flow_idle_limit(const struct packet *packet)
 }
 
 /* What a new flow's clock begins with. */
-static __always_inline union larch_timing flow_timing(const struct packet *packet)
+static __always_inline union larch_timing flow_timing(struct packet *packet, __u32 state)
 {
 	union larch_timing timing = {};
 
-	if (packet_of_stream(packet))
-		return timing;
-	timing.phase = LARCH_PHASE_DATAGRAM;
-	timing.acked = flow_idle_limit(packet);
+	if (state == LARCH_FLOW_SYN) {
+		timing.start = packet_now(packet) >> LARCH_START_SHIFT;
+		if (packet->policy.signal != LARCH_SIGNAL_NONE)
+			timing.phase = LARCH_PHASE_CONNECT;
+	} else if (!packet_of_stream(packet)) {
+		timing.phase = LARCH_PHASE_DATAGRAM;
+		timing.acked = flow_idle_limit(packet);
+	}
 	return timing;
 }
 
@@ -284,15 +383,17 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		.size = packet->cell.size,
 	};
 	struct larch_flow *flow = flow_at(place);
+	union larch_identity before;
+	union larch_timing timing;
 
 	if (!flow)
 		return NULL;
-	packet->identity.word = READ_ONCE(flow->identity.word);
-	if (!flow_gives_way(flow, packet->identity, identity))
+	before.word = packet->identity.word = READ_ONCE(flow->identity.word);
+	timing.word = READ_ONCE(flow->timing.word);
+	if (!flow_gives_way(flow, before, identity, packet_now(packet)) ||
+	    !flow_set(packet, flow, identity))
 		return NULL;
-	flow_forget(packet, flow);
-	if (!flow_set(packet, flow, identity))
-		return NULL;
-	WRITE_ONCE(flow->timing.word, flow_timing(packet).word);
+	flow_forget(packet, before, timing);
+	WRITE_ONCE(flow->timing.word, flow_timing(packet, state).word);
 	return flow;
 }

@@ -18,9 +18,11 @@
 #include "icmp.h"
 #include "echo.h"
 #include "flow.h"
+#include "guard.h"
 #include "classify.h"
 #include "steer.h"
 #include "sample.h"
+#include "again.h"
 #include "link.h"
 #include "tunnel.h"
 #include "gue.h"
@@ -28,46 +30,41 @@
 #include "too_big.h"
 #include "count.h"
 
-/* Can nothing be sent to the backend that the flow's entry names? */
-static __always_inline bool backend_is_lost(const struct packet *packet)
+/* Has the flow that the table remembers come to its end, so that the packet begins another? */
+static __always_inline bool has_ended(const struct packet *packet)
 {
-	__u32 id = packet->identity.backend;
-	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
-
-	return !backend || backend->tunnel == LARCH_TUNNEL_NONE || !backend->ready;
+	if (packet_of_stream(packet))
+		return packet->identity.state == LARCH_FLOW_CLOSING;
+	return larch_stamp_age(packet->identity.stamp, packet->stamp) >= flow_idle_limit(packet);
 }
 
 /* Is this the first packet of a new flow, whatever the flow table remembers? */
 static __always_inline bool opens_anew(const struct packet *packet)
 {
-	if (!packet_of_stream(packet))
-		return backend_is_lost(packet) ||
-		       larch_stamp_age(packet->identity.stamp, packet->stamp) >=
-			       flow_idle_limit(packet);
-	return packet->tcp_flags & TCP_SYN &&
-	       (packet->identity.state == LARCH_FLOW_CLOSING || backend_is_lost(packet));
+	if (packet_of_stream(packet) && !(packet->tcp_flags & TCP_SYN))
+		return false;
+	return has_ended(packet) || !steer_usable(packet->identity.backend);
 }
 
-/* The state of a TCP flow that the table knows, after this packet. */
-static __always_inline enum larch_flow_state state_after(const struct packet *packet)
+/* Is it the SYN of a flow that is nothing but a SYN? */
+static __always_inline bool comes_again(const struct packet *packet)
 {
-	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
-		return LARCH_FLOW_CLOSING;
-	if (packet->identity.state == LARCH_FLOW_SYN && !(packet->tcp_flags & TCP_SYN))
-		return LARCH_FLOW_OPEN;
-	return packet->identity.state;
+	return (packet->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN &&
+	       packet->identity.state == LARCH_FLOW_SYN;
 }
 
 /* A flow that the table knows: its backend, and its clock. */
-static __always_inline int balance_known(struct packet *packet, struct larch_flow *flow)
+static __always_inline int balance_known(struct packet *packet, int place, struct larch_flow *flow)
 {
-	bool tcp = packet_of_stream(packet);
+	bool stream = packet_of_stream(packet);
 	struct measurement found = {};
 
+	if (comes_again(packet))
+		return again(packet, place);
 	packet->backend = packet->identity.backend;
-	if (tcp && packet->policy.signal != LARCH_SIGNAL_NONE)
+	if (stream && packet->policy.signal != LARCH_SIGNAL_NONE)
 		sample_flow(packet, flow, &found);
-	flow_touch(packet, flow, tcp ? state_after(packet) : packet->identity.state);
+	flow_touch(packet, flow, stream ? flow_state_after(packet, flow) : packet->identity.state);
 	if ((found.connect_us || found.response_us) &&
 	    classify(packet, packet->identity.size) == GO) {
 		packet->cell.backend = packet->backend;
@@ -76,48 +73,89 @@ static __always_inline int balance_known(struct packet *packet, struct larch_flo
 	return LARCH_FORWARD_FLOW;
 }
 
-/* A flow that the table does not know: steer it, and remember where. */
+/* By its leaf. By the ring alone, all packets of a flow must come to the same leaf. */
+static __always_inline int balance_steer(struct packet *packet)
+{
+	int go = classify(packet, classify_size(packet));
+
+	return go == GO ? steer(packet) : go;
+}
+
+/*
+ * A flow that the table does not know (or that begins anew in its own place): steer it, and
+ * remember where.
+ */
 static __always_inline int balance_new(struct packet *packet, int place)
 {
-	bool tcp = packet_of_stream(packet);
-	bool syn = tcp && packet->tcp_flags & TCP_SYN;
-	bool ends = tcp && packet->tcp_flags & (TCP_FIN | TCP_RST);
-	enum larch_flow_state state = syn ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN;
-	struct larch_flow *flow;
+	bool own = place != NO_PLACE && !(place & VACANT);
+	bool stream = packet_of_stream(packet), opens = packet_opens(packet);
+	bool ends = stream && packet->tcp_flags & (TCP_FIN | TCP_RST);
+	enum larch_flow_state state = opens ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN;
+	int kept = GO, go;
+
+	packet->by_ring = stream && !opens;
+	if (place == NO_PLACE && !ends)
+		place = flow_room(packet, state);
+	if (packet->policy.flags & (LARCH_SERVICE_SOURCES | LARCH_SERVICE_FLOOD) && !ends &&
+	    (!own || has_ended(packet)))
+		kept = guard_new(packet, own, place != NO_PLACE);
+	if (kept == LARCH_DROP_SOURCE_RATE)
+		return kept;
+	packet->by_ring |= place == NO_PLACE || kept != GO;
+	go = balance_steer(packet);
+	if (go != GO)
+		return go;
+	if (ends)
+		return LARCH_FORWARD_UNKNOWN;
+	if (kept != GO)
+		return kept;
+	if (place == NO_PLACE || !flow_insert(packet, place & ~VACANT, state))
+		return LARCH_FORWARD_UNTRACKED;
+	if (stream && !opens)
+		return LARCH_FORWARD_UNKNOWN;
+	if (opens)
+		sample_syn(packet);
+	return LARCH_FORWARD_NEW;
+}
+
+/* Nothing is remembered of the service's flows. */
+static __always_inline int balance_stateless(struct packet *packet)
+{
 	int go;
 
-	go = classify(packet, classify_size(packet));
-	if (go != GO)
-		return go;
-	if (place == NO_PLACE && !ends)
-		place = flow_room(packet->hash, packet->bucket_mask, state, packet->stamp);
-	packet->by_ring = place == NO_PLACE || (tcp && !syn);
-	go = steer(packet);
-	if (go != GO)
-		return go;
-	flow = ends || place == NO_PLACE ? NULL : flow_insert(packet, place, state);
-	if (!flow)
-		return LARCH_FORWARD_UNTRACKED;
-	if (tcp && !syn)
-		return LARCH_FORWARD_UNKNOWN;
-	if (syn && packet->policy.signal != LARCH_SIGNAL_NONE)
-		sample_syn(packet, flow);
-	return LARCH_FORWARD_NEW;
+	packet->by_ring = 1;
+	if (packet->policy.flags & LARCH_SERVICE_SOURCES && packet_opens(packet)) {
+		go = guard_new(packet, false, false);
+		if (go != GO)
+			return go;
+	}
+	go = balance_steer(packet);
+	return go == GO ? LARCH_FORWARD_STATELESS : go;
 }
 
 static __always_inline int balance_flow(struct packet *packet)
 {
-	bool syn = packet->tcp_flags & TCP_SYN && packet_of_stream(packet);
-	int place = syn ? flow_find_new(packet->hash, packet->bucket_mask)
-			: flow_find(packet->hash, packet->bucket_mask);
-	bool found = place != NO_PLACE && !(place & VACANT);
-	struct larch_flow *flow = found ? flow_at(place) : NULL;
+	struct larch_flow *flow;
+	bool found;
+	int place;
 
+	if (packet->policy.flags & LARCH_SERVICE_STATELESS)
+		return balance_stateless(packet);
+	place = packet_opens(packet) ? flow_find_new(packet->hash, packet->bucket_mask)
+				     : flow_find(packet->hash, packet->bucket_mask);
+	found = place != NO_PLACE && !(place & VACANT);
+	flow = found ? flow_at(place) : NULL;
 	if (flow)
 		packet->identity.word = READ_ONCE(flow->identity.word);
 	if (flow && !opens_anew(packet))
-		return balance_known(packet, flow);
-	return balance_new(packet, place == NO_PLACE ? place : place & ~VACANT);
+		return balance_known(packet, place, flow);
+	return balance_new(packet, place);
+}
+
+/* Has the packet a way to go, rather than an end here? */
+static __always_inline bool is_on_its_way(int outcome)
+{
+	return outcome <= LARCH_FORWARD_ICMP || outcome == LARCH_FORWARD_AGAIN;
 }
 
 /* A later fragment: to where the first one went, or to its flow, if that has no ports. */
@@ -187,6 +225,14 @@ STAGE int balance_other(struct xdp_md *context, struct packet *packet, int parse
 	return parsed;
 }
 
+/* What is not let in ends here; all others go on as they would. */
+static __always_inline int balance_guard(struct packet *packet, int go)
+{
+	int denied = packet->policy.flags & LARCH_SERVICE_LISTED ? guard_access(packet) : GO;
+
+	return denied == GO ? go : denied;
+}
+
 static __always_inline int balance(struct xdp_md *context, struct packet *packet)
 {
 	const struct larch_settings *settings;
@@ -202,8 +248,10 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 		go = service_find(settings, packet);
 	else
 		go = balance_other(context, packet, parsed);
+	if (go == GO || go == LARCH_FORWARD_FRAGMENT)
+		go = balance_guard(packet, go);
 	outcome = go == GO ? balance_flow(packet) : go;
-	if (outcome > LARCH_FORWARD_ICMP)
+	if (!is_on_its_way(outcome))
 		return outcome;
 	go = forward(context, packet);
 	if (go == LARCH_DROP_TOO_BIG)

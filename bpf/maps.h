@@ -9,6 +9,7 @@
 #include "larch/cell.h"
 #include "larch/flow.h"
 #include "larch/fragment.h"
+#include "larch/guard.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
@@ -40,6 +41,32 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LARCH_MAX_ACCESS);
+	__type(key, struct larch_access);
+	__type(value, __u32); /* enum larch_access_verdict */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_access SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LARCH_MAX_SOURCES);
+	__type(key, struct larch_source);
+	__type(value, struct larch_allowance);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct larch_pressure);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_pressure SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

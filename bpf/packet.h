@@ -110,6 +110,12 @@ static __always_inline bool packet_of_stream(const struct packet *packet)
 	return packet->tuple.protocol == IPPROTO_TCP && !packet_by_source(packet);
 }
 
+/* Is it the SYN of a stream? What opens a datagram flow, the flow table alone can tell. */
+static __always_inline bool packet_opens(const struct packet *packet)
+{
+	return packet->tcp_flags & TCP_SYN && packet_of_stream(packet);
+}
+
 /* The clock is dear: read once a packet, and only for those that need it. */
 static __always_inline __u64 packet_now(struct packet *packet)
 {

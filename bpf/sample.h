@@ -12,9 +12,7 @@
 
 /* An answer that fits one segment may be acknowledged late (RFC 1122: up to 500 ms). */
 #define ONE_SEGMENT  1460
-#define START_MASK   ((1u << LARCH_START_BITS) - 1)
 #define ACKED_MASK   0xffff
-#define NEXT_MASK    0x3fff
 #define QUEUE_MOST   31
 #define CONNECT_MOST 4095
 
@@ -29,8 +27,7 @@ struct measurement {
 
 static __always_inline __u32 sample_us(__u32 start, __u64 now)
 {
-	__u32 units = ((__u32)(now >> LARCH_START_SHIFT) - start) & START_MASK;
-	__u32 us = (__u64)units * 128 / 125; /* 1024 ns to 1000 */
+	__u32 us = (__u64)larch_start_age(start, now) * 128 / 125; /* 1024 ns to 1000 */
 
 	return us ? us : 1;
 }
@@ -63,18 +60,11 @@ static __always_inline __u32 sample_queue_code(__u32 queue)
 	return code < QUEUE_MOST ? code : QUEUE_MOST;
 }
 
-/* A new flow's SYN was sent. */
-static __always_inline void sample_syn(struct packet *packet, struct larch_flow *flow)
+/* A SYN was sent. */
+static __always_inline void sample_syn(struct packet *packet)
 {
-	__u64 now = packet_now(packet);
-	union larch_timing timing = {
-		.start = now >> LARCH_START_SHIFT & START_MASK,
-		.phase = LARCH_PHASE_CONNECT,
-	};
-
-	if (packet->flags & LARCH_COUNT_SYNS)
-		sample_owes(packet, 1, now);
-	WRITE_ONCE(flow->timing.word, timing.word);
+	if (packet->policy.signal != LARCH_SIGNAL_NONE && packet->flags & LARCH_COUNT_SYNS)
+		sample_owes(packet, 1, packet_now(packet));
 }
 
 /* The client's first ACK: the connection stands. */
@@ -134,11 +124,11 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 		timing->phase = timing->phase == LARCH_PHASE_FRESH ? LARCH_PHASE_FIRST
 								   : LARCH_PHASE_REQUEST;
 		timing->acked = packet->acknowledged & ACKED_MASK;
-	} else if ((packet->sequence & NEXT_MASK) != timing->next) {
+	} else if ((packet->sequence & LARCH_NEXT_MASK) != timing->next) {
 		timing->phase = LARCH_PHASE_BLURRED; /* sent again, or out of order (Karn) */
 	}
-	timing->start = now >> LARCH_START_SHIFT & START_MASK;
-	timing->next = (packet->sequence + packet->payload) & NEXT_MASK;
+	timing->start = now >> LARCH_START_SHIFT;
+	timing->next = (packet->sequence + packet->payload) & LARCH_NEXT_MASK;
 }
 
 /* The flow's clock, driven by one packet of a flow that has an entry. */
@@ -149,11 +139,8 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 	union larch_timing timing = before;
 	union larch_identity identity = packet->identity;
 
-	if (packet->tcp_flags & TCP_SYN) {
-		if (timing.phase == LARCH_PHASE_CONNECT)
-			timing.phase = LARCH_PHASE_CONNECT_AGAIN;
-		goto store;
-	}
+	if (packet->tcp_flags & TCP_SYN)
+		return;
 	if (identity.state == LARCH_FLOW_SYN) {
 		sample_connected(packet, flow, &timing, found);
 	} else if (larch_phase_waits(timing.phase) &&
@@ -168,7 +155,6 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 	if (packet->payload && !(packet->tcp_flags & TCP_RST) &&
 	    packet->policy.signal == LARCH_SIGNAL_RESPONSE)
 		sample_request(packet, &timing);
-store:
 	if (timing.word != before.word)
 		WRITE_ONCE(flow->timing.word, timing.word);
 }

@@ -28,6 +28,14 @@ static __always_inline bool steer_take(struct packet *packet, const struct larch
 	return packet->backend < LARCH_MAX_BACKENDS;
 }
 
+/* Can anything be sent to this backend? */
+static __always_inline bool steer_usable(__u32 id)
+{
+	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
+
+	return backend && backend->tunnel != LARCH_TUNNEL_NONE && backend->ready;
+}
+
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
 {
 	const struct larch_slot *slot = steer_slot(packet, LARCH_RING_CONTROL);
@@ -91,4 +99,57 @@ STAGE int steer(struct packet *packet)
 	else
 		found = steer_by_control(packet, plan);
 	return found ? GO : LARCH_DROP_NO_BACKEND;
+}
+
+/* Members that the rings name for the packet's flow, by its arm. False: there is no such ring. */
+static __always_inline bool steer_candidates(const struct packet *packet,
+					     const struct larch_plan *plan,
+					     __u8 candidate[LARCH_CANDIDATES])
+{
+	const struct larch_slot *leaf, *global;
+
+	if (!(plan->flags & LARCH_PLAN_LEARNED) || packet->cell.arm != LARCH_ARM_LEARNED) {
+		leaf = steer_slot(packet, LARCH_RING_CONTROL);
+		if (!leaf)
+			return false;
+		larch_candidates(leaf, leaf, candidate);
+		return true;
+	}
+	leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
+	global = steer_slot(packet, LARCH_RING_GLOBAL);
+	if (!leaf || !global)
+		return false;
+	larch_candidates(leaf, global, candidate);
+	return true;
+}
+
+/*
+ * Chooses another backend than packet->backend, which does not answer: the next usable one in the
+ * order of the candidates, and behind the last the first again, so that further retransmissions
+ * come to all of them. False: there is none.
+ */
+static __always_inline bool steer_on(struct packet *packet)
+{
+	const struct larch_plan *plan = classify_plan(packet);
+	struct larch_choice choice = LARCH_NO_CHOICE;
+	__u32 at = LARCH_CANDIDATES - 1, backend = packet->backend, member;
+	__u8 candidate[LARCH_CANDIDATES];
+
+	if (!plan || !steer_candidates(packet, plan, candidate) || backend >= LARCH_MAX_BACKENDS)
+		return false;
+	member = plan->member_of[backend];
+#pragma clang loop unroll(full)
+	for (__u32 i = LARCH_CANDIDATES; i-- > 0;)
+		at = candidate[i] == member ? i : at;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < LARCH_CANDIDATES; i++) {
+		__u32 rank = i > at ? i - at : i + LARCH_CANDIDATES - at;
+
+		if (candidate[i] == LARCH_NO_MEMBER || candidate[i] == member ||
+		    rank >= choice.rank || !steer_usable(plan->member[candidate[i]]))
+			continue;
+		choice.rank = rank;
+		choice.member = candidate[i];
+	}
+	return steer_take(packet, plan, choice.member);
 }

@@ -39,12 +39,16 @@ enum larch_flow_phase {
 /* Unit of `start`: 2^10 ns of the monotonic clock; wraps after 68 s. */
 #define LARCH_START_SHIFT 10
 #define LARCH_START_BITS  26
+#define LARCH_START_MASK  ((1u << LARCH_START_BITS) - 1)
 /* A request open for this many stamp units is given up (before `start` wraps). */
 #define LARCH_REQUEST_STAMPS 6
 /* A flow that stays a bare SYN for this many stamp units is dead. */
 #define LARCH_SYN_STAMPS 2
 /* A closed flow whose backend still owes an answer is taken for half closed for this many. */
 #define LARCH_HALF_CLOSED_STAMPS 35
+
+#define LARCH_NEXT_BITS 14 /* of `next` */
+#define LARCH_NEXT_MASK ((1u << LARCH_NEXT_BITS) - 1)
 
 #define LARCH_CONNECT_MANTISSA 7 /* 12 bits: 5 of exponent */
 #define LARCH_QUEUE_MANTISSA   2 /* 5 bits: 3 of exponent */
@@ -89,6 +93,12 @@ _Static_assert(sizeof(struct larch_bucket) == 64, "a bucket is one cache line");
 LARCH_INLINE int larch_phase_waits(__u32 phase)
 {
 	return phase >= LARCH_PHASE_CONNECT && phase != LARCH_PHASE_DATAGRAM;
+}
+
+/* Units from a start to a later moment of the monotonic clock, ns. */
+LARCH_INLINE __u32 larch_start_age(__u32 start, __u64 now)
+{
+	return ((__u32)(now >> LARCH_START_SHIFT) - start) & LARCH_START_MASK;
 }
 
 /* Units from one stamp to a later one. */

@@ -46,7 +46,8 @@
 	X(CHANCE_ASKED, 40, FORWARD, "mid-flow packet of a flow nobody knew: a backend is asked")  \
 	X(CHANCE_NEXT, 41, FORWARD, "a backend does not have the flow: the next one is asked")     \
 	X(CHANCE_CLAIMED, 42, FORWARD, "a backend has the flow: remembered, and sent there")       \
-	X(CHANCE_LOST, 43, FORWARD, "no backend has the flow: sent by the ring, for a reset")
+	X(CHANCE_LOST, 43, FORWARD, "no backend has the flow: sent by the ring, for a reset")      \
+	X(FORWARD_AGAIN, 44, FORWARD, "a SYN that nobody answered, sent to another candidate")
 
 #define LARCH_AGENT_OUTCOMES(X)                                                                    \
 	X(DECAPSULATED, 0, PASS, "tunnel header removed, packet passed to the host")               \

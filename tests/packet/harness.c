@@ -69,6 +69,7 @@ void balancer_open(void)
 	balancer.ring = lent_memory(larch->maps.larch_rings, sizeof(*balancer.ring));
 	balancer.costs = lent_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
 	balancer.live = lent_memory(larch->maps.larch_live, sizeof(*balancer.live));
+	balancer.pressure = lent_memory(larch->maps.larch_pressure, sizeof(*balancer.pressure));
 	larch_tally = (struct tally){larch->maps.larch_outcomes, LARCH_OUTCOME_COUNT, {}};
 }
 
@@ -254,6 +255,11 @@ bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, str
 	return true;
 }
 
+bool balancer_run(const struct frame *frame, struct result *out)
+{
+	return run(larch_program, frame, 0, out) == 0;
+}
+
 struct result balancer_send(const struct frame *frame)
 {
 	struct result result;
@@ -303,6 +309,26 @@ struct larch_backend balancer_backend(uint32_t id)
 					  sizeof(backend), 0),
 		     0);
 	return backend;
+}
+
+void balancer_put_access(const struct larch_access *access, uint32_t verdict)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_access, access, sizeof(*access),
+					  &verdict, sizeof(verdict), BPF_ANY),
+		     0);
+}
+
+bool balancer_allowance(const struct larch_source *source, struct larch_allowance *out)
+{
+	return bpf_map__lookup_elem(larch->maps.larch_sources, source, sizeof(*source), out,
+				    sizeof(*out), 0) == 0;
+}
+
+void balancer_put_allowance(const struct larch_source *source, struct larch_allowance allowance)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_sources, source, sizeof(*source),
+					  &allowance, sizeof(allowance), BPF_ANY),
+		     0);
 }
 
 struct larch_counter balancer_outcome(enum larch_outcome outcome)

@@ -18,6 +18,7 @@
 #include "larch/cell.h"
 #include "larch/flow.h"
 #include "larch/fragment.h"
+#include "larch/guard.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
@@ -39,6 +40,7 @@ struct balancer {
 	struct larch_ring *ring;   /* see larch_ring_index() */
 	struct larch_costs *costs; /* see larch_costs_index() */
 	struct larch_live *live;
+	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
 };
 
 extern struct balancer balancer;
@@ -59,11 +61,20 @@ struct result balancer_send_spec(const struct spec *spec);
 /* Sends a frame with `taken` bytes of the driver's headroom in use; false: the kernel cannot. */
 bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out);
 
+/* Only runs the frame: result->outcome is not known. false: the kernel refuses to. */
+bool balancer_run(const struct frame *frame, struct result *out);
+
 #define SEND(...) balancer_send_spec(&(struct spec){__VA_ARGS__})
 
 void balancer_put_vip(const struct larch_vip *vip, uint16_t service);
 void balancer_set_backend(uint32_t id, const struct larch_backend *backend);
 struct larch_backend balancer_backend(uint32_t id);
+
+void balancer_put_access(const struct larch_access *access, uint32_t verdict);
+
+/* What is left to a source of new flows; false: it has not been seen. */
+bool balancer_allowance(const struct larch_source *source, struct larch_allowance *out);
+void balancer_put_allowance(const struct larch_source *source, struct larch_allowance allowance);
 
 /* Counters, summed over CPUs. */
 struct larch_counter balancer_outcome(enum larch_outcome outcome);

@@ -66,6 +66,29 @@ static void wrong_bank(void)
 	balancer.active[WEB].bank = LARCH_BANKS;
 }
 
+static void stateless(void)
+{
+	balancer.services[WEB].policy.flags = LARCH_SERVICE_STATELESS;
+}
+
+static void silent_backend(void)
+{
+	SEND(.flags = SYN);
+	FLOW()->timing.start -= 3000000; /* 3 s */
+}
+
+static void closed_list(void)
+{
+	balancer.services[WEB].policy.flags = LARCH_SERVICE_LISTED | LARCH_SERVICE_CLOSED;
+}
+
+static void greedy_source(void)
+{
+	balancer.services[WEB].policy.flags = LARCH_SERVICE_SOURCES;
+	balancer.services[WEB].source_flows = 1;
+	SEND(.source_port = 1, .flags = SYN);
+}
+
 /* One way to each outcome. */
 static const struct way {
 	enum larch_outcome outcome;
@@ -77,6 +100,8 @@ static const struct way {
 	{LARCH_FORWARD_NEW, no_arrangement, {.flags = SYN}, 0},
 	{LARCH_FORWARD_UNTRACKED, full_table, {.flags = SYN}, 0},
 	{LARCH_FORWARD_UNKNOWN, no_arrangement, {}, 0},
+	{LARCH_FORWARD_STATELESS, stateless, {}, 0},
+	{LARCH_FORWARD_AGAIN, silent_backend, {.flags = SYN}, 0},
 	{LARCH_PASS_NOT_IP, no_arrangement, {.ethertype = 0x0806}, 0},
 	{LARCH_PASS_NOT_OURS, no_arrangement, {.port = 81}, 0},
 	{LARCH_PASS_NOT_TRANSPORT, no_arrangement, {.protocol = 1}, 0},
@@ -88,6 +113,8 @@ static const struct way {
 	{LARCH_DROP_NO_NEXTHOP, no_next_hop, {}, 0},
 	{LARCH_DROP_TOO_BIG, small_mtu, {}, 0},
 	{LARCH_DROP_INTERNAL, wrong_bank, {}, 0},
+	{LARCH_DROP_DENIED, closed_list, {}, 0},
+	{LARCH_DROP_SOURCE_RATE, greedy_source, {.flags = SYN}, 0},
 };
 
 /* Outcomes that have a test of their own, since they need more than a packet. */
@@ -99,10 +126,7 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_REPLY_ECHO,	/* test_echo.c */
 	LARCH_REPLY_TOO_BIG,	/* test_too_big.c */
 	/* Named, not in use yet. */
-	LARCH_FORWARD_STATELESS,
 	LARCH_FORWARD_QUIC,
-	LARCH_DROP_DENIED,
-	LARCH_DROP_SOURCE_RATE,
 	LARCH_DROP_BAD_TOKEN,
 	LARCH_RETURN_NAT,
 	LARCH_RETURN_HOST,

@@ -1,36 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Stage flow: what the flow table remembers, of whom, and who must give way when it is full.
+// Stage flow: what the flow table remembers, and of whom.
 #include <string.h>
 
 #include "arrange.h"
 
 #define OTHER	   3  /* a member that no default ring begins with for all */
-#define IDLE_AGE   40 /* stamps: an open flow silent for this long is idle */
 #define ACTIVE_AGE 30 /* stamps: one silent for this long is not */
-#define DEAD_AGE   3  /* stamps: a bare SYN this old is dead */
 
 TestSuite(flow, .init = arrange_web, .fini = balancer_close);
-
-/* An entry made by hand, of a flow that no test sends. */
-static void put_entry(struct larch_flow *flow, enum larch_flow_state state, uint32_t age)
-{
-	flow->identity = (union larch_identity){
-		.tag = 0x1eaf,
-		.backend = FIRST_BACKEND + OTHER,
-		.stamp = (now_stamp() - age) & LARCH_STAMP_MASK,
-		.state = state,
-	};
-	flow->timing.word = 0;
-}
-
-/* A table of one bucket, full of such entries. */
-static struct larch_flow *full_table(enum larch_flow_state state, uint32_t age)
-{
-	balancer.settings->bucket_mask = 0;
-	for (size_t i = 0; i < LARCH_BUCKET_FLOWS; i++)
-		put_entry(&balancer.bucket[0].flow[i], state, age);
-	return balancer.bucket[0].flow;
-}
 
 static uint32_t state_of(uint32_t client)
 {
@@ -159,8 +136,8 @@ Test(flow, that_nobody_knew_is_steered_and_remembered)
 
 Test(flow, that_nobody_knew_is_not_remembered_when_it_ends)
 {
-	EXPECT(SEND(.client = 1, .flags = FIN | ACK), FORWARD_UNTRACKED);
-	EXPECT(SEND(.client = 2, .flags = RST), FORWARD_UNTRACKED);
+	EXPECT(SEND(.client = 1, .flags = FIN | ACK), FORWARD_UNKNOWN);
+	EXPECT(SEND(.client = 2, .flags = RST), FORWARD_UNKNOWN);
 	cr_assert_null(FLOW(.client = 1));
 	cr_assert_null(FLOW(.client = 2));
 }
@@ -198,43 +175,6 @@ Test(flow, that_was_idle_for_hours_is_still_known)
 	EXPECT(SEND(.flags = ACK), FORWARD_FLOW);
 }
 
-Test(flow, a_syn_never_takes_the_place_of_an_open_flow)
-{
-	struct larch_bucket before;
-
-	full_table(LARCH_FLOW_OPEN, IDLE_AGE);
-	before = balancer.bucket[0];
-	for (uint32_t client = 0; client < 100; client++)
-		EXPECT(SEND(.client = client, .flags = SYN), FORWARD_UNTRACKED);
-	cr_assert_arr_eq(&balancer.bucket[0], &before, sizeof(before));
-	cr_assert_eq(balancer_backend_traffic(FIRST_BACKEND + OTHER).evicted, 0);
-}
-
-Test(flow, that_is_established_survives_a_flood_of_syns)
-{
-	balancer.settings->bucket_mask = 3;
-	for (uint32_t client = 0; client < 4; client++) {
-		SEND(.client = client, .flags = SYN);
-		SEND(.client = client, .flags = ACK);
-	}
-	for (uint32_t client = 100; client < 1100; client++)
-		SEND(.client = client, .flags = SYN);
-	for (uint32_t client = 0; client < 4; client++)
-		EXPECT(SEND(.client = client), FORWARD_FLOW);
-}
-
-Test(flow, without_place_goes_where_the_ring_says_every_time)
-{
-	struct result first, later;
-
-	full_table(LARCH_FLOW_OPEN, 0);
-	first = SEND(.flags = SYN);
-	later = SEND(.flags = ACK);
-	EXPECT(first, FORWARD_UNTRACKED);
-	EXPECT(later, FORWARD_UNTRACKED);
-	cr_assert_eq(backend_reached(&later), backend_reached(&first));
-}
-
 static void set_ready(uint32_t member, uint8_t ready)
 {
 	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
@@ -269,97 +209,54 @@ Test(flow, whose_backend_cannot_be_reached_is_steered_anew_by_its_next_syn)
 	check_moves_on(2, true);
 }
 
-Test(flow, that_is_idle_gives_way_to_an_established_one_and_is_counted)
+/* A reset that somebody else sent would else give its place away. */
+Test(flow, a_reset_that_does_not_follow_the_last_request_does_not_close_it)
 {
-	struct larch_flow *table = full_table(LARCH_FLOW_OPEN, ACTIVE_AGE);
-
-	put_entry(&table[2], LARCH_FLOW_OPEN, IDLE_AGE);
-	EXPECT(SEND(.client = 1), FORWARD_UNKNOWN);
-	cr_assert_eq(FLOW(.client = 1), &table[2]);
-	cr_assert_eq(balancer_backend_traffic(FIRST_BACKEND + OTHER).evicted, 1);
-	EXPECT(SEND(.client = 2), FORWARD_UNTRACKED);
-	cr_assert_eq(balancer_backend_traffic(FIRST_BACKEND + OTHER).evicted, 1);
-}
-
-/* From the most to the least willing to give up its place. */
-static const struct {
-	enum larch_flow_state state;
-	uint32_t age;
-} willing[] = {
-	{LARCH_FLOW_FREE, 0}, {LARCH_FLOW_SYN, DEAD_AGE},  {LARCH_FLOW_CLOSING, 1},
-	{LARCH_FLOW_SYN, 0},  {LARCH_FLOW_OPEN, IDLE_AGE}, {LARCH_FLOW_OPEN, ACTIVE_AGE},
-};
-
-/* One entry is more willing than the other three, and it is the one that goes. */
-static void check_gives_way(size_t loser, size_t others, size_t place, uint8_t flags)
-{
-	struct larch_flow *table = full_table(willing[others].state, willing[others].age);
-
-	put_entry(&table[place], willing[loser].state, willing[loser].age);
-	backend_reached(&(struct result[]){SEND(.client = 5, .flags = flags)}[0]);
-	cr_assert_eq(FLOW(.client = 5), &table[place], "kind %zu among %zu", loser, others);
-	if (willing[loser].state != LARCH_FLOW_OPEN)
-		cr_assert_eq(balancer_backend_traffic(FIRST_BACKEND + OTHER).evicted, 0);
-}
-
-Test(flow, the_least_valuable_entry_gives_way_to_a_syn)
-{
-	for (size_t others = 1; others < COUNT(willing); others++)
-		for (size_t loser = 0; loser < others && loser < 4; loser++)
-			check_gives_way(loser, others, (loser + others) % 4, SYN);
-}
-
-Test(flow, the_least_valuable_entry_gives_way_to_an_established_flow)
-{
-	for (size_t others = 1; others < COUNT(willing); others++)
-		for (size_t loser = 0; loser < others && loser < 4; loser++)
-			check_gives_way(loser, others, (loser + others) % 4, ACK);
-	check_gives_way(4, 5, 1, ACK);
-}
-
-Test(flow, a_closed_flow_that_is_long_dead_is_as_good_as_free)
-{
-	struct larch_flow *table = full_table(LARCH_FLOW_CLOSING, 1);
-
-	put_entry(&table[3], LARCH_FLOW_CLOSING, DEAD_AGE);
 	SEND(.flags = SYN);
-	cr_assert_eq(FLOW(), &table[3]);
+	SEND(.sequence = 1, .acknowledged = 1);
+	SEND(.sequence = 1, .acknowledged = 1, .payload = 100);
+	for (uint32_t guess = 1000; guess < 1500; guess += 7)
+		EXPECT(SEND(.sequence = guess, .flags = RST), FORWARD_FLOW);
+	cr_assert_eq(state_of(0), LARCH_FLOW_OPEN);
+	EXPECT(SEND(.sequence = 101, .flags = RST), FORWARD_FLOW);
+	cr_assert_eq(state_of(0), LARCH_FLOW_CLOSING);
 }
 
-Test(flow, finds_room_in_its_second_bucket_and_is_found_there)
+Test(flow, a_reset_behind_the_clients_end_closes_it)
 {
-	uint32_t mask = balancer.settings->bucket_mask;
-	struct larch_bucket *first = &balancer.bucket[larch_hash_bucket(HASH(), mask)];
-	struct larch_bucket *second = &balancer.bucket[larch_hash_second_bucket(HASH(), mask)];
-
-	cr_assert_neq(first, second);
-	for (size_t i = 0; i < LARCH_BUCKET_FLOWS; i++)
-		put_entry(&first->flow[i], LARCH_FLOW_OPEN, 0);
-	EXPECT(SEND(.flags = SYN), FORWARD_NEW);
-	cr_assert_eq(FLOW(), &second->flow[0]);
-	EXPECT(SEND(.flags = ACK), FORWARD_FLOW);
-	cr_assert_eq(second->flow[0].identity.state, LARCH_FLOW_OPEN);
+	SEND(.flags = SYN);
+	SEND(.sequence = 1, .acknowledged = 1, .payload = 100);
+	SEND(.sequence = 101, .acknowledged = 1, .flags = FIN | ACK);
+	SEND(.sequence = 1, .acknowledged = 1, .payload = 100);
+	cr_assert_eq(state_of(0), LARCH_FLOW_OPEN);
+	SEND(.sequence = 102, .flags = RST);
+	cr_assert_eq(state_of(0), LARCH_FLOW_CLOSING);
 }
 
-Test(flow, takes_a_free_place_in_its_second_bucket_before_another_in_its_first)
+Test(flow, whose_requests_are_not_timed_is_closed_by_any_reset)
 {
-	uint32_t mask = balancer.settings->bucket_mask;
-	struct larch_bucket *first = &balancer.bucket[larch_hash_bucket(HASH(), mask)];
-
-	for (size_t i = 0; i < LARCH_BUCKET_FLOWS; i++)
-		put_entry(&first->flow[i], LARCH_FLOW_SYN, 0);
-	EXPECT(SEND(.flags = SYN), FORWARD_NEW);
-	cr_assert_eq(FLOW(), &balancer.bucket[larch_hash_second_bucket(HASH(), mask)].flow[0]);
+	arrange_signal(LARCH_SIGNAL_CONNECT);
+	SEND(.flags = SYN);
+	SEND(.sequence = 1, .acknowledged = 1, .payload = 100);
+	SEND(.sequence = 5000, .flags = RST);
+	cr_assert_eq(state_of(0), LARCH_FLOW_CLOSING);
 }
 
-Test(flow, goes_untracked_where_the_table_is_smaller_than_the_settings_say)
+/* Its client goes on to send: the end was not its own. */
+Test(flow, that_goes_on_after_its_end_is_open_again)
 {
-	uint32_t mask = balancer.settings->bucket_mask = (1u << 22) - 1, client = 0;
+	static const uint8_t ends[] = {FIN | ACK, RST};
 
-	while (larch_hash_bucket(HASH(.client = client), mask) < LARCH_FLOW_BUCKETS ||
-	       larch_hash_second_bucket(HASH(.client = client), mask) < LARCH_FLOW_BUCKETS)
-		client++;
-	EXPECT(SEND(.client = client, .flags = SYN), FORWARD_UNTRACKED);
+	for (uint32_t client = 0; client < COUNT(ends); client++) {
+		SEND(.client = client, .flags = SYN);
+		SEND(.client = client, .sequence = 1);
+		SEND(.client = client, .sequence = 1, .flags = ends[client]);
+		cr_assert_eq(state_of(client), LARCH_FLOW_CLOSING);
+		SEND(.client = client, .sequence = 2);
+		cr_assert_eq(state_of(client), LARCH_FLOW_CLOSING);
+		SEND(.client = client, .sequence = 2, .payload = 10);
+		cr_assert_eq(state_of(client), LARCH_FLOW_OPEN);
+	}
 }
 
 Test(flow, thousands_are_told_apart)
@@ -368,20 +265,6 @@ Test(flow, thousands_are_told_apart)
 		EXPECT(SEND(.client = client, .flags = SYN), FORWARD_NEW);
 	for (uint32_t client = 0; client < 5000; client++)
 		EXPECT(SEND(.client = client), FORWARD_FLOW);
-}
-
-/* Two choices keep the buckets level: at half load nearly every flow finds a place. */
-Test(flow, finds_a_place_in_a_table_that_is_half_full)
-{
-	unsigned untracked = 0, flows = 2048 * LARCH_BUCKET_FLOWS / 2;
-
-	balancer.settings->bucket_mask = 2047;
-	for (unsigned i = 0; i < flows; i++) {
-		struct result result = SEND(.client = i, .flags = ACK, .payload = 10);
-
-		untracked += result.outcome == LARCH_FORWARD_UNTRACKED;
-	}
-	cr_assert_leq(untracked, 1, "%u of %u flows found no place", untracked, flows);
 }
 
 /* Such a flow has many connections: a SYN of the next one says nothing of its beginning. */
@@ -393,7 +276,11 @@ Test(flow, by_source_a_syn_looks_for_its_flow_in_both_buckets)
 
 	balancer.services[WEB].policy.flags = LARCH_SERVICE_BY_SOURCE;
 	flow = &balancer.bucket[larch_hash_second_bucket(hash_of(&syn), mask)].flow[0];
-	put_entry(flow, LARCH_FLOW_OPEN, 0);
-	flow->identity.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1);
+	flow->identity = (union larch_identity){
+		.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1),
+		.backend = FIRST_BACKEND,
+		.stamp = now_stamp() & LARCH_STAMP_MASK,
+		.state = LARCH_FLOW_OPEN,
+	};
 	EXPECT(balancer_send_spec(&syn), FORWARD_FLOW);
 }
