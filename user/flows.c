@@ -18,10 +18,13 @@ static uint32_t age_of(union larch_identity identity, uint32_t now)
 	return larch_stamp_age((uint32_t)identity.stamp, now);
 }
 
+/* The packet path has the same opinion: of a datagram flow, to the stamp. */
 static bool is_dead(union larch_identity identity, union larch_timing timing, uint32_t age)
 {
 	if (identity.state == LARCH_FLOW_SYN)
 		return age > LARCH_SYN_STAMPS;
+	if (identity.state == LARCH_FLOW_OPEN && timing.phase == LARCH_PHASE_DATAGRAM)
+		return age >= timing.acked;
 	if (identity.state != LARCH_FLOW_CLOSING)
 		return false;
 	return age > (larch_phase_waits(timing.phase) ? LARCH_HALF_CLOSED_STAMPS : CLOSING_STAMPS);

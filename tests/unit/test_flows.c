@@ -12,6 +12,8 @@
 static struct larch_bucket walked_bucket;
 static struct flows_count walked;
 
+static uint16_t idle_limit; /* of datagram flows */
+
 static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_phase phase,
 				   uint32_t age, int count_syns)
 {
@@ -25,6 +27,7 @@ static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_
 		.state = state,
 	};
 	flow->timing.phase = phase;
+	flow->timing.acked = idle_limit;
 	flows_walk(&walked_bucket, 1, NOW_STAMP, count_syns, &walked);
 	return flow;
 }
@@ -47,6 +50,37 @@ Test(flows, an_open_flow_is_never_cleared)
 	for (uint32_t age = 0; age <= LARCH_STAMP_MASK; age++)
 		cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, age));
 	cr_assert_eq(walked.open, 1);
+}
+
+Test(flows, a_datagram_flow_is_cleared_when_it_was_silent_for_its_idle_time)
+{
+	for (idle_limit = 1; idle_limit < 400; idle_limit = (uint16_t)(3 * idle_limit)) {
+		cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_DATAGRAM, idle_limit - 1u));
+		cr_assert_eq(walked.flows[BACKEND], 1);
+		cr_assert_eq(walked.open, 1);
+		cr_assert(!is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_DATAGRAM, idle_limit));
+		cr_assert_eq(walked.flows[BACKEND], 0);
+		cr_assert_eq(walked.open, 0);
+		cr_assert_eq(walked.cleared, 1);
+		cr_assert(!is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_DATAGRAM, LARCH_STAMP_MASK));
+	}
+}
+
+/* Nobody knows when a datagram is answered. */
+Test(flows, a_datagram_flow_never_waits)
+{
+	idle_limit = 100;
+	walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_DATAGRAM, 0, 1);
+	cr_assert_eq(walked.waiting[BACKEND], 0);
+	cr_assert_eq(walked.flows[BACKEND], 1);
+}
+
+/* In `acked`, streams keep an ACK number. */
+Test(flows, a_stream_has_no_idle_time)
+{
+	idle_limit = 1;
+	cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, LARCH_STAMP_MASK));
+	cr_assert(is_kept(LARCH_FLOW_OPEN, LARCH_PHASE_FRESH, LARCH_STAMP_MASK));
 }
 
 /* The client may have closed its half only: shutdown(SHUT_WR), then a long answer with pauses. */
