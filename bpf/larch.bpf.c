@@ -43,7 +43,7 @@ static __always_inline bool opens_anew(const struct packet *packet)
 {
 	if (packet_of_stream(packet) && !(packet->tcp_flags & TCP_SYN))
 		return false;
-	return has_ended(packet) || !steer_usable(packet->identity.backend);
+	return has_ended(packet) || !steer_usable(packet, packet->identity.backend);
 }
 
 /* Is it the SYN of a flow that is nothing but a SYN? */

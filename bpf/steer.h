@@ -28,12 +28,15 @@ static __always_inline bool steer_take(struct packet *packet, const struct larch
 	return packet->backend < LARCH_MAX_BACKENDS;
 }
 
-/* Can anything be sent to this backend? */
-static __always_inline bool steer_usable(__u32 id)
+/* Can the packet be sent to this backend? See forward.h. */
+static __always_inline bool steer_usable(const struct packet *packet, __u32 id)
 {
 	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
 
-	return backend && backend->tunnel != LARCH_TUNNEL_NONE && backend->ready;
+	if (!backend || backend->tunnel == LARCH_TUNNEL_NONE || !backend->ready)
+		return false;
+	return packet->policy.mode != LARCH_MODE_L2 || backend->ready == LARCH_READY_DIRECT ||
+	       backend->tunnel == LARCH_TUNNEL_LOCAL;
 }
 
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
@@ -146,7 +149,7 @@ static __always_inline bool steer_on(struct packet *packet)
 		__u32 rank = i > at ? i - at : i + LARCH_CANDIDATES - at;
 
 		if (candidate[i] == LARCH_NO_MEMBER || candidate[i] == member ||
-		    rank >= choice.rank || !steer_usable(plan->member[candidate[i]]))
+		    rank >= choice.rank || !steer_usable(packet, plan->member[candidate[i]]))
 			continue;
 		choice.rank = rank;
 		choice.member = candidate[i];

@@ -18,7 +18,7 @@ static uint32_t age_of(union larch_identity identity, uint32_t now)
 	return larch_stamp_age((uint32_t)identity.stamp, now);
 }
 
-/* The packet path has the same opinion: of a datagram flow, to the stamp. */
+/* Of a datagram flow the packet path has the same opinion, to the stamp. */
 static bool is_dead(union larch_identity identity, union larch_timing timing, uint32_t age)
 {
 	if (identity.state == LARCH_FLOW_SYN)

@@ -146,12 +146,17 @@ Test(again, it_comes_to_all_candidates_in_turn)
 	EXPECT_MEMBER(repeat_at(8 * SECOND_US), FORWARD_AGAIN, 1);
 }
 
+static void set_ready(uint32_t member, uint8_t ready)
+{
+	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
+
+	backend.ready = ready;
+	balancer_set_backend(FIRST_BACKEND + member, &backend);
+}
+
 Test(again, a_candidate_that_cannot_be_reached_is_left_out)
 {
-	struct larch_backend backend = balancer_backend(FIRST_BACKEND + 1);
-
-	backend.ready = 0;
-	balancer_set_backend(FIRST_BACKEND + 1, &backend);
+	set_ready(1, 0);
 	say(SYN, 0, 0, 0);
 	EXPECT_MEMBER(repeat_at(SECOND_US), FORWARD_AGAIN, 2);
 	EXPECT_MEMBER(repeat_at(SECOND_US), FORWARD_AGAIN, 0);
