@@ -2,8 +2,6 @@
 /* What a flow is, what is remembered of it, and how many there may be: see config_service.h. */
 #include "config_service.h"
 
-#include <string.h>
-
 #define LEAST_IDLE 10 /* s: the flow table counts in steps of 7 to 10 s */
 #define MOST_IDLE  1800
 /* What RFC 4787 asks of NATs at least, and Linux grants a datagram flow that is answered. */
@@ -37,27 +35,38 @@ static void read_hash(const struct setting *mapping, struct config_service *serv
 		service->by_source = word == 1;
 }
 
-/* What makes no sense where nothing is remembered. */
-static void refuse_state(const struct setting *mapping, const struct config_service *service)
+static bool is_stream(const struct config_service *service, uint8_t protocol)
 {
-	static const char *const keys[] = {"idle_timeout", "new_flows", "source_rate",
-					   "source_burst", "agent",	NULL};
+	return protocol == IPPROTO_TCP && !service->by_source;
+}
+
+static void refuse_without_state(const struct setting *mapping, const char *key)
+{
 	struct setting setting;
 
-	for (size_t i = 0; keys[i]; i++) {
-		bool said = setting_get(mapping, keys[i], &setting);
+	if (setting_get(mapping, key, &setting))
+		setting_fail(&setting, "%s is about flows that are remembered, and state is false",
+			     key);
+}
 
-		if (said && (strcmp(keys[i], "agent") != 0 || service->agent))
-			setting_fail(&setting,
-				     "%s is about flows that are remembered, and state is false",
-				     keys[i]);
+/* What makes no sense where nothing is remembered. A SYN shows that a flow is new. */
+static void refuse_state(const struct setting *mapping, uint8_t protocol,
+			 const struct config_service *service)
+{
+	refuse_without_state(mapping, "idle_timeout");
+	refuse_without_state(mapping, "new_flows");
+	if (service->agent)
+		refuse_without_state(mapping, "agent");
+	if (protocol && !is_stream(service, protocol)) {
+		refuse_without_state(mapping, "source_rate");
+		refuse_without_state(mapping, "source_burst");
 	}
 }
 
 static void read_idle(const struct setting *mapping, uint8_t protocol,
 		      struct config_service *service)
 {
-	bool ends = protocol == IPPROTO_TCP && !service->by_source;
+	bool ends = is_stream(service, protocol);
 	struct setting setting;
 
 	if (!ends)
@@ -99,12 +108,12 @@ void config_flow_read(const struct setting *mapping, uint8_t protocol,
 	if (setting_get(mapping, "state", &setting))
 		setting_truth(&setting, &state);
 	service->stateless = !state;
+	read_rate(mapping, service);
 	if (service->stateless) {
-		refuse_state(mapping, service);
+		refuse_state(mapping, protocol, service);
 		return;
 	}
 	read_idle(mapping, protocol, service);
-	read_rate(mapping, service);
 	if (setting_get(mapping, "new_flows", &setting))
 		setting_whole(&setting, LEAST_NEW_FLOWS, MOST_NEW_FLOWS, &service->new_flows);
 }

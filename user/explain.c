@@ -26,8 +26,9 @@ static void look_up(const struct explain_input *input, struct explain *out)
 {
 	uint32_t tag = larch_hash_tag(out->hash);
 	const struct larch_flow *flow = NULL;
+	uint32_t age;
 
-	if (!input->flows)
+	if (!input->flows || input->policy.flags & LARCH_SERVICE_STATELESS)
 		return;
 	out->in_bucket = out->bucket;
 	flow = find_in(input, out->bucket, tag, &out->identity);
@@ -39,8 +40,9 @@ static void look_up(const struct explain_input *input, struct explain *out)
 		return;
 	out->known = true;
 	out->timing.word = __atomic_load_n(&flow->timing.word, __ATOMIC_RELAXED);
-	out->idle_ns = larch_stamp_age((uint32_t)out->identity.stamp, input->stamp) *
-		       larch_stamp_ns(input->settings);
+	age = larch_stamp_age((uint32_t)out->identity.stamp, input->stamp);
+	out->idle_ns = age * larch_stamp_ns(input->settings);
+	out->silent = input->policy.idle && age >= input->policy.idle;
 }
 
 static struct larch_features features_of(const struct explain_input *input)
@@ -130,8 +132,10 @@ static void steer(const struct explain_input *input, struct explain *out)
 
 void explain_flow(const struct explain_input *input, struct explain *out)
 {
+	int by_source = input->policy.flags & LARCH_SERVICE_BY_SOURCE;
+
 	*out = (struct explain){.member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
-	out->hash = larch_hash(&input->tuple, input->by_source, input->settings->seed);
+	out->hash = larch_hash(&input->tuple, by_source, input->settings->seed);
 	out->arm = larch_hash_arm(out->hash);
 	out->slot = larch_hash_slot(out->hash);
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);

@@ -27,7 +27,7 @@ struct explain_input {
 	const struct larch_live *live;	 /* [LARCH_MAX_BACKENDS] */
 	uint64_t now_ns;		 /* monotonic clock */
 	uint32_t stamp;			 /* the same as flows are stamped */
-	int by_source;			 /* the service's flows have no ports */
+	struct larch_policy policy;	 /* of the service */
 };
 
 /* One test on the way through the tree. */
@@ -55,6 +55,7 @@ struct explain {
 
 	/* what the flow table remembers */
 	bool known;
+	bool silent; /* known, but for so long that the next packet begins a new flow */
 	union larch_identity identity;
 	union larch_timing timing;
 	uint32_t in_bucket; /* where it was found */

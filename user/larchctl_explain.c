@@ -17,10 +17,27 @@ static void show_table(const json_t *answer)
 		puts("flow table  not there: it would be steered as a new flow");
 		return;
 	}
-	printf("flow table  %s, %s, %s; last seen %.0f to %.0f s ago; connect %s\n",
+	printf("flow table  %s, %s, %s; last seen %.0f to %.0f s ago%s; connect %s\n",
 	       larchctl_text(table, "backend"), larchctl_text(table, "state"),
 	       larchctl_text(table, "phase"), larchctl_number(table, "idle_s"),
-	       larchctl_number(table, "idle_s") + 9, larchctl_us(table, "connect_us", connect));
+	       larchctl_number(table, "idle_s") + 9,
+	       larchctl_true(table, "silent") ? ", too long for it to go on" : "",
+	       larchctl_us(table, "connect_us", connect));
+}
+
+/* Access list and policy: what bears upon the packet besides its flow. */
+static void show_policy(const json_t *answer)
+{
+	const json_t *access = json_object_get(answer, "access"), *note;
+	size_t i;
+
+	if (json_is_object(access))
+		printf("access      %s: %s\n", larchctl_text(access, "verdict"),
+		       json_is_string(json_object_get(access, "network"))
+			       ? larchctl_text(access, "network")
+			       : "no network of the list");
+	json_array_foreach (json_object_get(answer, "notes"), i, note)
+		printf("%s%s\n", i == 0 ? "policy      " : "            ", json_string_value(note));
 }
 
 static void show_assumed(const json_t *answer)
@@ -89,6 +106,7 @@ static void show_explain(const struct larchctl *ctl, const json_t *answer)
 	       json_is_string(json_object_get(answer, "reason")) ? ": " : "",
 	       json_is_string(json_object_get(answer, "reason")) ? larchctl_text(answer, "reason")
 								 : "");
+	show_policy(answer);
 	show_table(answer);
 	if (!json_object_get(answer, "generation")) {
 		puts("no generation has been published yet: new flows are dropped");
@@ -97,7 +115,8 @@ static void show_explain(const struct larchctl *ctl, const json_t *answer)
 	show_assumed(answer);
 	show_way(answer);
 	show_candidates(answer);
-	printf("outcome     %s", larchctl_text(answer, "outcome"));
+	printf("outcome     %s, by %s", larchctl_text(answer, "outcome"),
+	       larchctl_text(answer, "forward"));
 	if (json_is_string(json_object_get(answer, "unreachable")))
 		printf(" (%s)", larchctl_text(answer, "unreachable"));
 	puts("");

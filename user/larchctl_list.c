@@ -30,6 +30,51 @@ static void show_vips(const json_t *service)
 	}
 }
 
+/* A limit a second, if there is one. */
+static void show_rate(const json_t *policy, const char *key)
+{
+	char text[COLUMNS_NUMBER];
+
+	if (json_is_number(json_object_get(policy, key)))
+		printf(", %s %s/s", key, larchctl_count(policy, key, text));
+}
+
+static void show_access(const json_t *access)
+{
+	if (json_is_object(access))
+		printf(", access: %.0f allow, %.0f deny, others %s",
+		       larchctl_number(access, "allow"), larchctl_number(access, "deny"),
+		       larchctl_text(access, "others"));
+}
+
+/* One line: how packets get to the backends, and what differs from a plain service. */
+static void show_policy(const json_t *policy)
+{
+	const json_t *quic = json_object_get(policy, "quic");
+	char text[COLUMNS_NUMBER];
+
+	printf("  forward %s", larchctl_text(policy, "forward"));
+	if (json_is_number(json_object_get(policy, "backend_port")))
+		printf(" to port %.0f", larchctl_number(policy, "backend_port"));
+	if (larchctl_true(policy, "agent"))
+		fputs(", agent", stdout);
+	if (strcmp(larchctl_text(policy, "hash"), "source") == 0)
+		fputs(", hash source", stdout);
+	if (!larchctl_true(policy, "state"))
+		fputs(", no state", stdout);
+	if (json_is_number(json_object_get(policy, "idle_timeout_s")))
+		printf(", idle %.0f s", larchctl_number(policy, "idle_timeout_s"));
+	show_rate(policy, "new_flows");
+	show_rate(policy, "source_rate");
+	if (json_is_number(json_object_get(policy, "source_burst")))
+		printf(" (%s at once)", larchctl_count(policy, "source_burst", text));
+	if (json_is_object(quic))
+		printf(", quic config %.0f, ids of %.0f bytes", larchctl_number(quic, "config_id"),
+		       larchctl_number(quic, "server_id_bytes"));
+	show_access(json_object_get(policy, "access"));
+	puts("");
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
 	char text[COLUMNS_NUMBER];
@@ -62,6 +107,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 		if (i > 0)
 			puts("");
 		show_vips(service);
+		show_policy(json_object_get(service, "policy"));
 		json_array_foreach (json_object_get(service, "backends"), j, backend)
 			add_backend(columns, backend);
 		columns_print(columns, stdout, 2);

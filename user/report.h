@@ -7,11 +7,13 @@
 #pragma once
 
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "larch/service.h"
 
+struct config_service;
 struct controller;
 struct generation;
 struct region;
@@ -90,6 +92,19 @@ int report_is_learned(const struct service *service);
  * that has gone.
  */
 const char *report_interface(const struct controller *controller, uint64_t index);
+
+/*
+ * {"forward","backend_port","agent","hash","state","idle_timeout_s","new_flows","source_rate",
+ *  "source_burst","access":null or {"allow","deny","others"},
+ *  "quic":null or {"config_id","server_id_bytes"}}: as configured; null: not limited, or not at all
+ */
+json_t *report_policy(const struct config_service *service);
+
+/* What the access list says of a source: null or {"verdict":"allow"|"deny","network"}. */
+json_t *report_access(const struct config_service *service, const struct in6_addr *source);
+
+/* What of a service's policy bears upon where a flow goes: ["..."]. */
+json_t *report_notes(const struct config_service *service);
 
 /* --- words (report_words.c) --- */
 

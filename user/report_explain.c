@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * {"service","state","reason","generation","digest","outcome","backend","unreachable","sentence",
- *  "assumed":["..."],
- *  "table":null or {"backend","state","phase","idle_s","connect_us","first_packet"},
+ *  "assumed":["..."],"notes":["..."],"forward",
+ *  "access":null or {"verdict":"allow"|"deny","network":null or "192.0.2.0/24"},
+ *  "table":null or {"backend","state","phase","idle_s","silent","connect_us",
+ *                   "first_packet"},
  *  "arm","explores","decided_by":"scores" or "control ring","slot",
  *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
  *  "leaf","clients":{...},
@@ -22,6 +24,7 @@
 #include "controller.h"
 #include "endpoint.h"
 #include "explain.h"
+#include "policy.h"
 #include "region.h"
 #include "report.h"
 #include "report_guess.h"
@@ -86,7 +89,14 @@ static void take_tables(struct controller *controller, const struct service *ser
 	const struct generation *current = service->current;
 	struct datapath_bank bank;
 
+	struct larch_service entry;
+
 	input->settings = datapath->settings;
+	if (datapath->services)
+		entry = datapath->services[service->id];
+	else
+		policy_service(service->config, larch_stamp_ns(input->settings), &entry);
+	input->policy = entry.policy;
 	/* Whoever changed the mask in the kernel must not send us beyond our table. */
 	if (datapath->settings->bucket_mask < datapath->buckets)
 		input->flows = datapath->flows;
@@ -109,17 +119,18 @@ static json_t *tell_table(const struct controller *controller, const struct expl
 {
 	static const char *const states[] = {"free", "syn", "open", "closing"};
 	static const char *const phases[] = {"fresh",	      "idle",	 "connect", "connect again",
-					     "first request", "request", "blurred", "?"};
+					     "first request", "request", "blurred", "datagrams"};
 	uint32_t connect = (uint32_t)explain->identity.connect;
 	char size[32];
 
 	if (!explain->known)
 		return json_null();
 	return json_pack(
-		"{s:s, s:s, s:s, s:I, s:o, s:s}", "backend",
+		"{s:s, s:s, s:s, s:I, s:b, s:o, s:s}", "backend",
 		report_backend(controller, (uint32_t)explain->identity.backend), "state",
 		states[explain->identity.state], "phase", phases[explain->timing.phase], "idle_s",
-		(json_int_t)(explain->idle_ns / 1000000000), "connect_us",
+		(json_int_t)(explain->idle_ns / 1000000000), "silent", explain->silent,
+		"connect_us",
 		connect ? json_integer((json_int_t)larch_unpack(connect, LARCH_CONNECT_MANTISSA))
 			: json_null(),
 		"first_packet",
@@ -225,30 +236,86 @@ static bool is_ready(const struct controller *controller, uint32_t backend)
 	return backend < LARCH_MAX_BACKENDS && controller->registry.backend[backend].nexthop.ready;
 }
 
-static const char *outcome(const struct controller *controller, const struct explain *explain,
-			   bool planned)
+/* What the packet meets before and besides the flow table. */
+struct verdict {
+	bool denied;	/* by the access list */
+	bool stateless; /* by the service's policy */
+	bool anew;	/* what the flow table knows does not count any more */
+	json_t *access;
+};
+
+static bool is_denied(const json_t *access)
 {
-	if (explain->known)
-		return is_ready(controller, (uint32_t)explain->identity.backend)
-			       ? "forward_flow"
-			       : "drop_no_nexthop";
-	if (!planned)
-		return "drop_no_plan";
-	if (explain->backend == LARCH_NO_BACKEND)
-		return "drop_no_backend";
-	return is_ready(controller, explain->backend) ? "forward_new" : "drop_no_nexthop";
+	const char *verdict = json_string_value(json_object_get(access, "verdict"));
+
+	return verdict && strcmp(verdict, "deny") == 0;
 }
 
-static json_t *sentence(const struct controller *controller, const struct explain *explain)
+static struct verdict judge(const struct controller *controller, const struct service *service,
+			    const struct explain_input *input, const struct explain *explain)
+{
+	bool datagrams = explain->timing.phase == LARCH_PHASE_DATAGRAM;
+	struct in6_addr source;
+	struct verdict verdict = {
+		.stateless = input->policy.flags & LARCH_SERVICE_STATELESS,
+		.anew = explain->silent ||
+			(datagrams && !is_ready(controller, (uint32_t)explain->identity.backend)),
+	};
+
+	memcpy(&source, input->tuple.source, sizeof(source));
+	verdict.access = report_access(service->config, &source);
+	verdict.denied = is_denied(verdict.access);
+	return verdict;
+}
+
+/* Where its next packet goes; LARCH_NO_BACKEND: nowhere. */
+static uint32_t goes_to(const struct explain *explain, const struct verdict *verdict)
+{
+	if (verdict->denied)
+		return LARCH_NO_BACKEND;
+	return explain->known && !verdict->anew ? (uint32_t)explain->identity.backend
+						: explain->backend;
+}
+
+static const char *outcome(const struct controller *controller, const struct explain *explain,
+			   const struct verdict *verdict, bool planned)
+{
+	bool known = explain->known && !verdict->anew;
+	uint32_t backend = goes_to(explain, verdict);
+
+	if (verdict->denied)
+		return "drop_denied";
+	if (!known && !planned)
+		return "drop_no_plan";
+	if (backend == LARCH_NO_BACKEND)
+		return "drop_no_backend";
+	if (!is_ready(controller, backend))
+		return "drop_no_nexthop";
+	return known ? "forward_flow" : verdict->stateless ? "forward_stateless" : "forward_new";
+}
+
+static json_t *sentence(const struct controller *controller, const struct explain *explain,
+			const struct verdict *verdict)
 {
 	const char *fresh = explain->backend == LARCH_NO_BACKEND
 				    ? "no backend"
 				    : report_backend(controller, explain->backend);
 	const char *old = report_backend(controller, (uint32_t)explain->identity.backend);
+	const char *network = json_string_value(json_object_get(verdict->access, "network"));
 
+	if (verdict->denied)
+		return json_sprintf("The access list denies this source (%s): its packets are "
+				    "dropped.",
+				    network ? network : "it is not on the list");
+	if (verdict->stateless)
+		return json_sprintf("No state is kept: its packets go to %s.", fresh);
 	if (!explain->known)
 		return json_sprintf("The flow table does not know this flow: as a new one it goes "
 				    "to %s.",
+				    fresh);
+	if (verdict->anew)
+		return json_sprintf("The flow table knows this flow, but it has ended: its next "
+				    "packet begins a new one, which goes to %s.",
 				    fresh);
 	if (explain->identity.state == LARCH_FLOW_CLOSING)
 		return json_sprintf(
@@ -264,7 +331,8 @@ static json_t *tell(struct controller *controller, struct service *service,
 		    const struct explain_input *input, const struct explain *explain)
 {
 	const struct larch_plan *plan = input->plan;
-	uint32_t backend = explain->known ? (uint32_t)explain->identity.backend : explain->backend;
+	struct verdict verdict = judge(controller, service, input, explain);
+	uint32_t backend = goes_to(explain, &verdict);
 	const char *reason = backend < LARCH_MAX_BACKENDS
 				     ? controller->registry.backend[backend].nexthop.reason
 				     : NULL;
@@ -272,15 +340,19 @@ static json_t *tell(struct controller *controller, struct service *service,
 		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:s, s:i}", "service",
 		service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "outcome",
-		outcome(controller, explain, plan != NULL), "backend",
+		outcome(controller, explain, &verdict, plan != NULL), "backend",
 		backend == LARCH_NO_BACKEND ? json_null()
 					    : json_string(report_backend(controller, backend)),
-		"unreachable", report_string(reason), "sentence", sentence(controller, explain),
-		"table", tell_table(controller, explain), "arm",
-		explain->arm == LARCH_ARM_CONTROL ? "control" : "learned", "explores",
+		"unreachable", report_string(reason), "sentence",
+		sentence(controller, explain, &verdict), "table", tell_table(controller, explain),
+		"arm", explain->arm == LARCH_ARM_CONTROL ? "control" : "learned", "explores",
 		explain->explores, "decided_by", explain->learned ? "scores" : "control ring",
 		"slot", explain->slot);
 
+	json_object_set_new(answer, "forward",
+			    report_string(config_mode_text((enum larch_mode)input->policy.mode)));
+	json_object_set_new(answer, "access", verdict.access);
+	json_object_set_new(answer, "notes", report_notes(service->config));
 	if (!plan)
 		return answer;
 	json_object_set_new(answer, "generation", json_integer(plan->generation));

@@ -84,6 +84,8 @@ Test(config_flow, nothing_may_be_remembered)
 		 "13:12: services[0].agent: agent is about flows that are remembered, and state "
 		 "is false"}, );
 	config_free(accepted(WEB "    state: false\n    agent: false\n...\n"));
+	/* A SYN shows by itself that a flow is new. */
+	cr_expect_eq(service_of(WEB "    state: false\n    source_rate: 9\n...\n").source_rate, 9);
 }
 
 Test(config_flow, a_silence_ends_a_datagram_flow)
