@@ -62,24 +62,8 @@ static void expect_member(const struct config_service *service, size_t index, si
 
 /* ---- what is accepted ---- */
 
-static void expect_example(const struct larch_config *config)
+static void expect_web(const struct config_service *web)
 {
-	const struct config_service *web = &config->services[0], *dns = &config->services[1];
-
-	cr_assert_eq(config->interface_count, 1);
-	cr_expect_str_eq(config->interfaces[0].name, "eth0");
-	cr_expect_eq(config->interfaces[0].mode, CONFIG_XDP_NATIVE);
-	expect_address(&config->source_ipv4, "::ffff:192.0.2.1");
-	expect_address(&config->source_ipv6, "2001:db8::1");
-	cr_expect_eq(config->flow_entries, 1048576);
-
-	cr_assert_eq(config->backend_count, 4);
-	expect_backend(config, 0, "b1", "::ffff:10.0.0.11", 8);
-	expect_backend(config, 1, "b2", "::ffff:10.0.0.12", 8);
-	expect_backend(config, 2, "b3", "2001:db8:0:1::13", 0);
-	expect_backend(config, 3, "10.0.0.21", "::ffff:10.0.0.21", 0);
-
-	cr_assert_eq(config->service_count, 2);
 	cr_expect_str_eq(web->name, "web");
 	cr_expect_eq(web->learning, CONFIG_LEARNING_ON);
 	cr_expect_eq(web->signal, LARCH_SIGNAL_RESPONSE);
@@ -93,7 +77,16 @@ static void expect_example(const struct larch_config *config)
 	expect_member(web, 0, 0, 100);
 	expect_member(web, 1, 1, 100);
 	expect_member(web, 2, 2, 50);
+	cr_expect_eq(web->mode, LARCH_MODE_GUE);
+	cr_expect(web->agent);
+	cr_expect_eq(web->new_flows, 50000);
+	cr_expect_eq(web->source_rate, 100);
+	cr_expect_eq(web->source_burst, 300);
+	cr_expect_eq(web->network_count, 2);
+}
 
+static void expect_dns(const struct config_service *dns)
+{
 	cr_expect_str_eq(dns->name, "dns");
 	cr_expect_eq(dns->learning, CONFIG_LEARNING_OFF);
 	cr_expect_eq(dns->signal, LARCH_SIGNAL_NONE);
@@ -102,7 +95,40 @@ static void expect_example(const struct larch_config *config)
 	expect_vip(&dns->vips[0], "::ffff:203.0.113.53", 53, IPPROTO_UDP);
 	cr_assert_eq(dns->member_count, 2);
 	expect_member(dns, 0, 0, 10);
-	expect_member(dns, 1, 3, 20);
+	expect_member(dns, 1, 4, 20);
+	cr_expect_eq(dns->mode, LARCH_MODE_L2);
+	cr_expect(dns->stateless);
+}
+
+static void expect_example(const struct larch_config *config)
+{
+	cr_assert_eq(config->interface_count, 1);
+	cr_expect_str_eq(config->interfaces[0].name, "eth0");
+	cr_expect_eq(config->interfaces[0].mode, CONFIG_XDP_NATIVE);
+	expect_address(&config->source_ipv4, "::ffff:192.0.2.1");
+	expect_address(&config->source_ipv6, "2001:db8::1");
+	cr_expect_eq(config->flow_entries, 1048576);
+	cr_expect_eq(config->limit[LARCH_LIMIT_ECHO], 1000);
+	cr_expect_eq(config->limit[LARCH_LIMIT_TOO_BIG], 1000);
+	cr_expect_eq(config->limit[LARCH_LIMIT_CHANCE], 10000);
+
+	cr_assert_eq(config->backend_count, 5);
+	expect_backend(config, 0, "b1", "::ffff:10.0.0.11", 8);
+	expect_backend(config, 1, "b2", "::ffff:10.0.0.12", 8);
+	expect_backend(config, 2, "b3", "2001:db8:0:1::13", 0);
+	expect_backend(config, 3, "10.0.0.31", "::ffff:10.0.0.31", 0);
+	expect_backend(config, 4, "10.0.0.21", "::ffff:10.0.0.21", 0);
+
+	cr_assert_eq(config->service_count, 5);
+	expect_web(&config->services[0]);
+	cr_expect_eq(config->services[1].mode, LARCH_MODE_NAT);
+	cr_expect_eq(config->services[1].backend_port, 2525);
+	cr_expect_eq(config->services[1].network_count, 3);
+	cr_expect(config->services[2].by_source);
+	cr_expect_eq(config->services[3].idle, 30);
+	cr_expect_eq(config->services[3].quic_bytes, 2);
+	cr_expect_eq(config->services[3].members[1].quic_id[1], 2);
+	expect_dns(&config->services[4]);
 }
 
 static void expect_defaults(const struct config_learning *learning)
@@ -356,17 +382,31 @@ Test(config, line_ends_of_windows_and_blank_lines_at_the_end)
 static const char json_example[] =
 	"{\"interfaces\": [{\"name\": \"eth0\"}],"
 	" \"source\": {\"ipv4\": \"192.0.2.1\", \"ipv6\": \"2001:db8::1\"},"
-	" \"flow_table\": {\"entries\": 1048576},"
+	" \"flow_table\": {\"entries\": 1048576}, \"limits\": {\"echo\": 1000},"
 	" \"learning\": {\"interval\": \"1s\", \"max_leaves\": 24, \"max_depth\": 6,"
 	"   \"min_flows\": 100, \"floor\": 0.002, \"step\": 0.2},"
 	" \"services\": ["
 	"  {\"name\": \"web\", \"address\": [\"203.0.113.10\", \"2001:db8::10\"],"
-	"   \"port\": [80, 443], \"protocol\": \"tcp\", \"learning\": true, \"backends\": ["
+	"   \"port\": [80, 443], \"protocol\": \"tcp\", \"learning\": true, \"forward\": \"gue\","
+	"   \"agent\": true, \"new_flows\": 50000, \"source_rate\": 100, \"source_burst\": 300,"
+	"   \"deny\": [\"198.51.100.0/24\", \"2001:db8:bad::/48\"], \"backends\": ["
 	"    {\"name\": \"b1\", \"address\": \"10.0.0.11\", \"weight\": 100, \"concurrency\": 8},"
 	"    {\"name\": \"b2\", \"address\": \"10.0.0.12\", \"concurrency\": \"8\"},"
 	"    {\"name\": \"b3\", \"address\": \"2001:db8:0:1::13\", \"weight\": 50}]},"
-	"  {\"name\": \"dns\", \"address\": \"203.0.113.53\", \"port\": 53,"
-	"   \"protocol\": \"udp\", \"learning\": false, \"backends\": ["
+	"  {\"name\": \"mail\", \"address\": \"203.0.113.25\", \"port\": 25, \"protocol\": \"tcp\","
+	"   \"forward\": \"nat\", \"backend_port\": 2525, \"deny\": \"192.0.2.66\","
+	"   \"allow\": [\"192.0.2.0/24\", \"198.51.100.7\"],"
+	"   \"backends\": [{\"address\": \"10.0.0.31\"}]},"
+	"  {\"name\": \"ftp\", \"address\": \"203.0.113.21\", \"port\": 0, \"protocol\": \"tcp\","
+	"   \"hash\": \"source\", \"backends\": [{\"address\": \"10.0.0.21\"}]},"
+	"  {\"name\": \"h3\", \"address\": \"203.0.113.10\", \"port\": 443, \"protocol\": \"udp\","
+	"   \"idle_timeout\": \"30s\", \"quic\": {\"server_id_bytes\": 2}, \"backends\": ["
+	"    {\"name\": \"b1\", \"address\": \"10.0.0.11\", \"concurrency\": 8, \"quic_id\": "
+	"\"0a01\"},"
+	"    {\"name\": \"b2\", \"address\": \"10.0.0.12\", \"concurrency\": 8, \"quic_id\": "
+	"\"0A02\"}]},"
+	"  {\"name\": \"dns\", \"address\": \"203.0.113.53\", \"port\": 53, \"state\": false,"
+	"   \"protocol\": \"udp\", \"learning\": false, \"forward\": \"l2\", \"backends\": ["
 	"    {\"name\": \"b1\", \"address\": \"10.0.0.11\", \"weight\": 10, \"concurrency\": 8},"
 	"    {\"address\": \"10.0.0.21\", \"weight\": 20}]}]}";
 
@@ -483,7 +523,7 @@ Test(config, services_come_in_the_order_of_the_file)
 
 	cr_assert_eq(config_load(EXAMPLE, &config, &errors), 0);
 	cr_expect_str_eq(config->services[0].name, "web");
-	cr_expect_str_eq(config->services[1].name, "dns");
+	cr_expect_str_eq(config->services[1].name, "mail");
 	config_free(config);
 	config_free(NULL);
 }
