@@ -37,7 +37,7 @@ static void add_selves(const struct controller *controller, struct entries *entr
 		const struct registry_backend *backend = &controller->registry.backend[i];
 		const struct in6_addr *source = controller_tunnel_source(controller, backend);
 
-		if (backend->used && !IN6_IS_ADDR_UNSPECIFIED(source))
+		if (backend->used && !backend->nexthop.local && !IN6_IS_ADDR_UNSPECIFIED(source))
 			entries_self(entries, source);
 	}
 }

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENT_PORT 6080 /* where agents answer to: that of GUE */
+#include "larch/backend.h"
 
 /* Of entries with the same key, the first of these stays. It stands in the padding meanwhile. */
-enum rank { CONFIGURED, IMPLIED, KEPT };
+enum rank { CONFIGURED, KEPT };
 
 static void add(struct entries *entries, const struct larch_vip_slot *slot, enum rank rank)
 {
@@ -103,14 +103,14 @@ void entries_service(struct entries *entries, const struct larch_config *config,
 void entries_self(struct entries *entries, const struct in6_addr *address)
 {
 	struct larch_vip_slot slot = {
-		.vip.port = htons(AGENT_PORT),
+		.vip.port = htons(LARCH_GUE_PORT),
 		.vip.protocol = IPPROTO_UDP,
 		.vip.kind = LARCH_VIP_SELF,
 		.service = LARCH_MAX_SERVICES,
 	};
 
 	memcpy(slot.vip.address, address, sizeof(slot.vip.address));
-	add(entries, &slot, IMPLIED);
+	add(entries, &slot, CONFIGURED);
 }
 
 void entries_keep(struct entries *entries, const struct larch_vip_slot *slot)
