@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Sockets of the load generator: connections from any local address, without asking for a port
-// before the target is known, so that every address has all its ports per target.
+// Sockets of the load generator: connections from any local address.
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,20 +8,7 @@
 #include <unistd.h>
 
 #include "loadgen.h"
-
-static int socket_bind(int fd, const struct address *client)
-{
-	struct endpoint from = {.address = *client};
-	struct sockaddr_storage address;
-	socklen_t length = endpoint_to_sockaddr(&from, &address);
-	int on = 1;
-
-	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) ||
-	    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
-	    bind(fd, (struct sockaddr *)&address, length))
-		return -errno;
-	return 0;
-}
+#include "lib/dial.h"
 
 static uint16_t socket_port(int fd)
 {
@@ -36,20 +22,9 @@ static uint16_t socket_port(int fd)
 
 int socket_connect(const struct address *client, const struct target *target, uint16_t *port)
 {
-	int fd = socket(client->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
+	int fd = dial_from(client, &target->address, target->length);
 
-	if (fd < 0)
-		return -errno;
-	err = socket_bind(fd, client);
-	if (!err && connect(fd, (const struct sockaddr *)&target->address, target->length) &&
-	    errno != EINPROGRESS)
-		err = -errno;
-	if (err) {
-		close(fd);
-		return err;
-	}
-	if (port)
+	if (fd >= 0 && port)
 		*port = socket_port(fd);
 	return fd;
 }

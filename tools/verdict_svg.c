@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/svg.h"
 #include "verdict.h"
 
 #define WIDTH	 960
@@ -37,19 +38,6 @@ static double y_of(const struct picture *p, double ms)
 	return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * part;
 }
 
-// XML's own characters; a title has no others.
-static void put_text(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '&')
-			fputs("&amp;", out);
-		else if (*text == '<')
-			fputs("&lt;", out);
-		else
-			fputc(*text, out);
-	}
-}
-
 static double p99_at(const struct run *run, int arm, double at_s)
 {
 	const struct filter filter = {.arm = arm, .prefix = -1};
@@ -78,7 +66,7 @@ static void draw_phases(const struct picture *p)
 			left, TOP, right - left, HEIGHT - TOP - BOTTOM,
 			shades[i % (sizeof(shades) / sizeof(shades[0]))]);
 		fprintf(p->out, "<text x=\"%.1f\" y=\"%d\" class=\"phase\">", left + 6, TOP + 17);
-		put_text(p->out, phase->title);
+		svg_text(p->out, phase->title);
 		fputs("</text>\n", p->out);
 	}
 }
@@ -117,21 +105,16 @@ static void draw_line(const struct picture *p, int arm, const char *class)
 
 static void draw_head(const struct picture *p)
 {
+	svg_begin(p->out, WIDTH, HEIGHT,
+		  ".phase{font-size:12px;font-weight:600;fill:#334155}polyline{fill:none;"
+		  "stroke-width:2;stroke-linejoin:round}.learned{stroke:#0f766e}"
+		  ".control{stroke:#dc2626}");
 	fprintf(p->out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-		"viewBox=\"0 0 %d %d\">\n"
-		"<style>text{font-family:sans-serif;fill:#1e293b}.title{font-size:19px;"
-		"font-weight:600}.note,.tick{font-size:12px;fill:#475569}.phase{font-size:12px;"
-		"font-weight:600;fill:#334155}.key{font-size:13px}.grid{stroke:#cbd5e1;"
-		"stroke-width:1}polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
-		".learned{stroke:#0f766e}.control{stroke:#dc2626}</style>\n"
-		"<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
 		"<text x=\"%d\" y=\"30\" class=\"title\">Larch: p99 latency of all requests, "
 		"learned against control</text>\n"
 		"<text x=\"%d\" y=\"50\" class=\"note\">ms from the intended time, by the clients' "
 		"clock; windows of %.0f s; logarithmic scale</text>\n",
-		WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, LEFT, WINDOW_S);
+		LEFT, LEFT, WINDOW_S);
 }
 
 static void draw_key(const struct picture *p)
@@ -157,7 +140,6 @@ static void draw_key(const struct picture *p)
 int svg_write(const struct run *run, const char *path)
 {
 	struct picture picture = {.run = run, .most_ms = most_ms(run)};
-	int failed;
 
 	picture.out = fopen(path, "we");
 	if (!picture.out)
@@ -168,7 +150,5 @@ int svg_write(const struct run *run, const char *path)
 	draw_line(&picture, ARM_CONTROL, "control");
 	draw_line(&picture, ARM_LEARNED, "learned");
 	draw_key(&picture);
-	fputs("</svg>\n", picture.out);
-	failed = ferror(picture.out);
-	return fclose(picture.out) || failed ? -EIO : 0;
+	return svg_end(picture.out);
 }
