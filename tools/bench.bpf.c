@@ -10,17 +10,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bench.h"
-#include "packet.h"
+#include "bench_frame.h"
 
-#define TCP_PSH	   0x08
-#define REQUEST	   64	/* bytes of payload */
-#define ANSWER	   3000 /* bytes that the client acknowledges: more than a segment */
-#define IPV4_BYTES sizeof(struct iphdr)
-#define IPV6_BYTES sizeof(struct ipv6hdr)
-#define TCP_BYTES  sizeof(struct tcphdr)
-#define UDP_BYTES  sizeof(struct udphdr)
-#define ETHERNET   sizeof(struct ethhdr)
+#define REQUEST 64   /* bytes of payload */
+#define ANSWER	3000 /* bytes that the client acknowledges: more than a segment */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -30,29 +23,6 @@ struct {
 } bench_target SEC(".maps");
 
 struct bench_walk bench_walk;
-
-/* A packet to be written: whose it is, and how far its connection has come. */
-struct next {
-	__u32 flow;
-	__u64 round;
-};
-
-/* A permutation of the flows for each round: xorshift and odd factors map 2^bits one to one. */
-static __always_inline struct next next_packet(void)
-{
-	__u64 count = bench_walk.count++;
-	__u32 bits = bench_walk.bits, mask = (1u << bits) - 1;
-	struct next next = {.round = count >> bits};
-	__u32 flow = count;
-
-	flow ^= (__u32)next.round * 0x9e3779b1u;
-	flow = flow * 0x85ebca6bu & mask;
-	flow ^= flow >> (bits + 1) / 2;
-	flow = flow * 0xc2b2ae35u & mask;
-	flow ^= flow >> (bits + 1) / 2;
-	next.flow = flow & mask;
-	return next;
-}
 
 /* Moves the head back to where it was; always, so that every target's floor contains it. */
 static __always_inline void *restore(struct xdp_md *context, __u32 bytes)
@@ -64,58 +34,6 @@ static __always_inline void *restore(struct xdp_md *context, __u32 bytes)
 	if ((void *)(long)context->data + ETHERNET + bytes > (void *)(long)context->data_end)
 		return NULL;
 	return (void *)(long)context->data;
-}
-
-static __always_inline void *write_ethernet(void *at, __u16 ethertype)
-{
-	struct ethhdr *ethernet = at;
-
-	*(__u64 *)at = 0x0002010000000002ull;
-	*(__u32 *)(at + 8) = 0x01000200;
-	ethernet->h_proto = bpf_htons(ethertype);
-	return ethernet + 1;
-}
-
-static __always_inline void *write_ipv4(struct iphdr *ip, __u32 flow, __u32 destination,
-					__u8 protocol, __u16 bytes)
-{
-	*(__be32 *)ip = bpf_htonl(0x45000000u | (bytes + sizeof(*ip)));
-	*((__be32 *)ip + 1) = 0;
-	ip->ttl = 57;
-	ip->protocol = protocol;
-	ip->check = 0; /* nobody looks */
-	ip->saddr =
-		bpf_htonl(BENCH_CLIENT_IPV4 | (flow % BENCH_PREFIXES) << 8 | (flow >> 8 & 0xff));
-	ip->daddr = bpf_htonl(destination);
-	return ip + 1;
-}
-
-static __always_inline void *write_ipv6(struct ipv6hdr *ip, __u32 flow, __u8 protocol, __u16 bytes)
-{
-	__be32 *word = (__be32 *)ip;
-
-	word[0] = bpf_htonl(0x60000000u);
-	word[1] = bpf_htonl((__u32)bytes << 16 | (__u32)protocol << 8 | 57);
-	word[2] = bpf_htonl(BENCH_CLIENT_HIGH);
-	word[3] = bpf_htonl((flow % BENCH_PREFIXES) << 16);
-	word[4] = 0;
-	word[5] = bpf_htonl(flow >> 8 & 0xff);
-	word[6] = bpf_htonl(BENCH_VIP_HIGH);
-	word[7] = 0;
-	word[8] = 0;
-	word[9] = bpf_htonl(BENCH_VIP_LOW);
-	return ip + 1;
-}
-
-static __always_inline void write_tcp(struct tcphdr *tcp, __u32 flow, __u8 flags, __u32 sequence,
-				      __u32 acknowledged)
-{
-	tcp->source = bpf_htons(1024 + (flow >> 16));
-	tcp->dest = bpf_htons(BENCH_PORT);
-	tcp->seq = bpf_htonl(sequence);
-	tcp->ack_seq = bpf_htonl(acknowledged);
-	*(__be16 *)((void *)tcp + 12) = bpf_htons(5 << 12 | flags);
-	tcp->window = bpf_htons(0xffff);
 }
 
 /* Hands the packet over. Comes back only if no program stands in bench_target. */
@@ -153,20 +71,20 @@ static __always_inline int run_tcp6(struct xdp_md *context, struct next next, __
 SEC("xdp")
 int bench_syn_tcp4(struct xdp_md *context)
 {
-	return run_tcp4(context, next_packet(), BENCH_VIP_IPV4, TCP_SYN, 0, 0, 0);
+	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_SYN, 0, 0, 0);
 }
 
 SEC("xdp")
 int bench_ack_tcp4(struct xdp_md *context)
 {
-	return run_tcp4(context, next_packet(), BENCH_VIP_IPV4, TCP_ACK, 0, 1, 1);
+	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_ACK, 0, 1, 1);
 }
 
 /* Segment after segment, no answer. */
 SEC("xdp")
 int bench_upload_tcp4(struct xdp_md *context)
 {
-	struct next next = next_packet();
+	struct next next = next_packet(&bench_walk);
 
 	return run_tcp4(context, next, BENCH_VIP_IPV4, TCP_ACK | TCP_PSH, REQUEST,
 			1 + (__u32)next.round * REQUEST, 1);
@@ -176,7 +94,7 @@ int bench_upload_tcp4(struct xdp_md *context)
 SEC("xdp")
 int bench_request_tcp4(struct xdp_md *context)
 {
-	struct next next = next_packet();
+	struct next next = next_packet(&bench_walk);
 	__u32 answers = (__u32)(next.round + 1) / 2, requests = (__u32)next.round / 2;
 	bool asks = next.round % 2 == 0;
 
@@ -188,7 +106,7 @@ int bench_request_tcp4(struct xdp_md *context)
 SEC("xdp")
 int bench_other_tcp4(struct xdp_md *context)
 {
-	struct next next = next_packet();
+	struct next next = next_packet(&bench_walk);
 
 	return run_tcp4(context, next, BENCH_ELSEWHERE | next.flow, TCP_ACK, 0, 1, 1);
 }
@@ -196,30 +114,39 @@ int bench_other_tcp4(struct xdp_md *context)
 SEC("xdp")
 int bench_syn_tcp6(struct xdp_md *context)
 {
-	return run_tcp6(context, next_packet(), TCP_SYN);
+	return run_tcp6(context, next_packet(&bench_walk), TCP_SYN);
 }
 
 SEC("xdp")
 int bench_ack_tcp6(struct xdp_md *context)
 {
-	return run_tcp6(context, next_packet(), TCP_ACK);
+	return run_tcp6(context, next_packet(&bench_walk), TCP_ACK);
 }
 
 SEC("xdp")
 int bench_udp4(struct xdp_md *context)
 {
 	void *at = restore(context, IPV4_BYTES + UDP_BYTES);
-	struct next next = next_packet();
-	struct udphdr *udp;
+	struct next next = next_packet(&bench_walk);
 
 	if (!at)
 		return XDP_ABORTED;
 	at = write_ethernet(at, ETH_P_IP);
-	udp = write_ipv4(at, next.flow, BENCH_VIP_IPV4, IPPROTO_UDP, UDP_BYTES + REQUEST);
-	udp->source = bpf_htons(1024 + (next.flow >> 16));
-	udp->dest = bpf_htons(BENCH_PORT);
-	udp->len = bpf_htons(UDP_BYTES + REQUEST);
-	udp->check = 0;
+	at = write_ipv4(at, next.flow, BENCH_VIP_IPV4, IPPROTO_UDP, UDP_BYTES + REQUEST);
+	write_udp(at, next.flow, REQUEST);
+	return run(context);
+}
+
+SEC("xdp")
+int bench_udp6(struct xdp_md *context)
+{
+	void *at = restore(context, IPV6_BYTES + UDP_BYTES);
+	struct next next = next_packet(&bench_walk);
+
+	if (!at)
+		return XDP_ABORTED;
+	at = write_ethernet(at, ETH_P_IPV6);
+	write_udp(write_ipv6(at, next.flow, IPPROTO_UDP, UDP_BYTES + REQUEST), next.flow, REQUEST);
 	return run(context);
 }
 
@@ -228,7 +155,7 @@ int bench_not_ip(struct xdp_md *context)
 {
 	void *at = restore(context, 0);
 
-	next_packet();
+	next_packet(&bench_walk);
 	if (!at)
 		return XDP_ABORTED;
 	write_ethernet(at, 0x0806);

@@ -14,120 +14,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench_cases.h"
 #include "bench_measure.h"
+#include "bench_profile.h"
 #include "bench_world.h"
-#include "larch/flow.h"
 #include "lib/options.h"
+#include "lib/spread.h"
 #include "lib/verifier.h"
 
-#define BLOCK	   65536u /* packets, or more: see block_packets() */
-#define MANY_FLOWS 20	  /* from 2^20 flows on, the flow table is twice as large */
-#define SIZES	   4
-#define SETUPS	   2
-
-struct bench_case {
-	const char *name;
-	const char *program;	   /* of the wrapper */
-	const char *setup[SETUPS]; /* programs that visit every flow once before */
-	const char *tunnel;	   /* the floor that writes a tunnel header; NULL: not forwarded */
-	uint32_t outcome;
-	uint32_t rounds; /* of the wrapper, after which a flow is where it was; 0: it does not
-			    matter */
-	bool clear;	 /* flows must be new */
-	enum larch_mode mode;
-	struct {
-		uint32_t bits;	  /* 2^bits flows */
-		double budget_ns; /* 0: none */
-	} size[SIZES];
-};
-
-#define ESTABLISHED                                                                                \
-	{                                                                                          \
-		{0, 60}, {10, 0}, {16, 140}, {20, 180},                                            \
-	}
-
-static const struct bench_case cases[] = {
-	{
-		.name = "established_tcp4",
-		.program = "bench_ack_tcp4",
-		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_FLOW,
-		.size = ESTABLISHED,
-	},
-	{
-		.name = "established_tcp6",
-		.program = "bench_ack_tcp6",
-		.setup = {"bench_syn_tcp6", "bench_ack_tcp6"},
-		.tunnel = "bench_tunnel6",
-		.outcome = LARCH_FORWARD_FLOW,
-		.size = ESTABLISHED,
-	},
-	{
-		.name = "established_udp4",
-		.program = "bench_udp4",
-		.setup = {"bench_udp4"},
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_FLOW,
-		.size = ESTABLISHED,
-	},
-	{
-		.name = "gue_tcp4",
-		.program = "bench_ack_tcp4",
-		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_FLOW,
-		.mode = LARCH_MODE_GUE,
-		.size = {{0, 0}, {16, 0}},
-	},
-	{
-		.name = "gue_tcp6",
-		.program = "bench_ack_tcp6",
-		.setup = {"bench_syn_tcp6", "bench_ack_tcp6"},
-		.tunnel = "bench_tunnel6",
-		.outcome = LARCH_FORWARD_FLOW,
-		.mode = LARCH_MODE_GUE,
-		.size = {{0, 0}, {16, 0}},
-	},
-	{
-		.name = "upload_tcp4",
-		.program = "bench_upload_tcp4",
-		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_FLOW,
-		.size = {{0, 0}, {16, 0}},
-	},
-	{
-		.name = "sampled_tcp4",
-		.program = "bench_request_tcp4",
-		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_FLOW,
-		.rounds = 2,
-		.size = {{0, 0}, {16, 0}},
-	},
-	{
-		.name = "syn_insert_tcp4",
-		.program = "bench_syn_tcp4",
-		.tunnel = "bench_tunnel4",
-		.outcome = LARCH_FORWARD_NEW,
-		.rounds = 1,
-		.clear = true,
-		.size = {{16, 250}},
-	},
-	{
-		.name = "not_ours_tcp4",
-		.program = "bench_other_tcp4",
-		.outcome = LARCH_PASS_NOT_OURS,
-		.size = {{16, 25}},
-	},
-	{
-		.name = "not_ip",
-		.program = "bench_not_ip",
-		.outcome = LARCH_PASS_NOT_IP,
-		.size = {{0, 25}},
-	},
-};
+#define BLOCK	       65536u /* packets, or more: see block_packets() */
+#define FLOORS	       256
+#define PROFILED_BITS  16 /* and one flow */
+#define PROFILE_ROUNDS 21
+#define MANY_FLOWS     20 /* from 2^20 flows on, the flow table is twice as large */
 
 static struct bench {
 	const char *balancer, *against, *agent, *wrapper_file, *rows_file, *only;
@@ -136,6 +35,10 @@ static struct bench {
 	struct wrapper wrapper;
 	struct world world[2]; /* of the balancer, and of what it is compared with */
 	size_t worlds;
+	struct profile *profile;
+	double empty[FLOORS]; /* what the empty program took in each case, ns */
+	size_t empties;
+	int error; /* of the last case that failed */
 } bench = {
 	.balancer = "build/larch.bpf.o",
 	.wrapper_file = "build/bench.bpf.o",
@@ -160,9 +63,14 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	struct measurement what = {.bits = bits, .packets = 1u << bits};
 	int error = 0;
 
+	if (!target->world)
+		return 0;
 	world_clear(target->world);
 	world_set_mode(target->world, this->mode);
-	for (size_t i = 0; !error && i < SETUPS && this->setup[i]; i++) {
+	world_learned(target->world, !this->control);
+	if (this->full)
+		world_fill(target->world);
+	for (size_t i = 0; !error && i < CASE_SETUPS && this->setup[i]; i++) {
 		what.program = wrapper_program(&bench.wrapper, this->setup[i]);
 		target->count = 0;
 		error = measure_block(&bench.wrapper, &what, target, NULL);
@@ -175,11 +83,13 @@ static void print_row(const struct bench_case *this, uint32_t bits, double budge
 		      const struct target *target, double share)
 {
 	size_t rounds = bench.rounds;
-	struct spread gross = measure_spread(target[BALANCER].ns, rounds);
-	struct spread net = measure_difference(target[BALANCER].ns, target[EMPTY].ns, rounds);
-	struct spread tunnel = measure_difference(target[TUNNEL].ns, target[EMPTY].ns, rounds);
+	struct spread gross = spread_of(target[BALANCER].ns, rounds);
+	struct spread net = spread_difference(target[BALANCER].ns, target[EMPTY].ns, rounds);
+	struct spread tunnel = spread_difference(target[TUNNEL].ns, target[EMPTY].ns, rounds);
 
-	printf("  %-18s %8u %8.1f %8.1f %6.1f ", this->name, 1u << bits, gross.median, net.median,
+	if (bench.empties < FLOORS)
+		bench.empty[bench.empties++] = spread_of(target[EMPTY].ns, rounds).median;
+	printf("  %-19s %8u %8.1f %8.1f %6.1f ", this->name, 1u << bits, gross.median, net.median,
 	       net.noise);
 	if (this->tunnel)
 		printf("%8.1f ", tunnel.median);
@@ -191,9 +101,9 @@ static void print_row(const struct bench_case *this, uint32_t bits, double budge
 		printf("%8s %-6s", "-", "");
 	if (bench.worlds > 1) {
 		struct spread other =
-			measure_difference(target[AGAINST].ns, target[EMPTY].ns, rounds);
+			spread_difference(target[AGAINST].ns, target[EMPTY].ns, rounds);
 		struct spread change =
-			measure_difference(target[AGAINST].ns, target[BALANCER].ns, rounds);
+			spread_difference(target[AGAINST].ns, target[BALANCER].ns, rounds);
 
 		printf(" %8.1f %+8.1f +-%.1f", other.median, change.median, change.noise);
 	}
@@ -206,6 +116,40 @@ static void print_row(const struct bench_case *this, uint32_t bits, double budge
 			"{\"case\": \"%s\", \"flows\": %u, \"net_ns\": %.1f, \"gross_ns\": %.1f, "
 			"\"noise\": %.1f}\n",
 			this->name, 1u << bits, net.median, gross.median, net.noise);
+}
+
+static void set_targets(const struct bench_case *this, struct target *target)
+{
+	const char *tunnel = this->tunnel ? this->tunnel : "bench_empty";
+
+	target[EMPTY].program = wrapper_program(&bench.wrapper, "bench_empty");
+	target[TUNNEL].program = wrapper_program(&bench.wrapper, tunnel);
+	for (size_t i = 0; i < bench.worlds; i++) {
+		target[BALANCER + i].program = bench.world[i].program;
+		target[BALANCER + i].world = &bench.world[i];
+		if (this->floor)
+			target[BALANCER + i] = (struct target){
+				.program = wrapper_program(&bench.wrapper, this->floor),
+			};
+	}
+}
+
+/* The same packets once more, for the profile: the balancer alone. */
+static int profile_size(const struct bench_case *this, const struct measurement *what,
+			struct target *target, double net)
+{
+	struct measurement sampled = *what;
+	double share;
+	int error;
+
+	if (!bench.profile || !this->profiled || (what->bits && what->bits != PROFILED_BITS))
+		return 0;
+	sampled.profile = bench.profile;
+	sampled.rounds = (uint32_t)(bench.rounds < PROFILE_ROUNDS ? bench.rounds : PROFILE_ROUNDS);
+	error = measure_rounds(&bench.wrapper, &sampled, &target[BALANCER], 1, &share);
+	if (!error)
+		profile_end_column(bench.profile, this->name, 1u << what->bits, net);
+	return error;
 }
 
 static int run_size(const struct bench_case *this, uint32_t bits, double budget)
@@ -223,23 +167,31 @@ static int run_size(const struct bench_case *this, uint32_t bits, double budget)
 	int error = 0;
 
 	memset(target, 0, sizeof(target));
-	target[EMPTY].program = wrapper_program(&bench.wrapper, "bench_empty");
-	target[TUNNEL].program =
-		wrapper_program(&bench.wrapper, this->tunnel ? this->tunnel : "bench_empty");
-	for (size_t i = 0; !error && i < bench.worlds; i++) {
-		target[BALANCER + i].program = bench.world[i].program;
-		target[BALANCER + i].world = &bench.world[i];
+	set_targets(this, target);
+	for (size_t i = 0; !error && i < bench.worlds; i++)
 		error = set_up(this, bits, &target[BALANCER + i]);
-	}
 	if (!error)
 		error = measure_rounds(&bench.wrapper, &what, target, BALANCER + bench.worlds,
 				       &share);
+	if (error)
+		return error;
+	print_row(this, bits, budget, target, share);
+	return profile_size(
+		this, &what, target,
+		spread_difference(target[BALANCER].ns, target[EMPTY].ns, bench.rounds).median);
+}
+
+/* A case that cannot be measured costs its row, and the exit status. */
+static void try_size(const struct bench_case *this, uint32_t bits, double budget)
+{
+	int error = run_size(this, bits, budget);
+
 	if (!error)
-		print_row(this, bits, budget, target, share);
-	else
-		fprintf(stderr, "bench: %s with %u flows: %s\n", this->name, 1u << bits,
-			strerror(-error));
-	return error;
+		return;
+	printf("  %-19s %8u  failed: %s\n", this->name, 1u << bits, strerror(-error));
+	fflush(stdout);
+	fprintf(stderr, "bench: %s with %u flows: %s\n", this->name, 1u << bits, strerror(-error));
+	bench.error = error;
 }
 
 static int open_worlds(uint32_t buckets)
@@ -255,21 +207,37 @@ static int open_worlds(uint32_t buckets)
 
 /* All sizes up to 2^20 flows, or from there on; each with a flow table that is at most half full.
  */
+/* Not every kernel tells where it is. */
+static void open_profile(void)
+{
+	int error = profile_open(&bench.profile, bench.world[0].program);
+
+	if (error)
+		fprintf(stderr, "bench: no profile: %s\n", strerror(-error));
+}
+
+static void run_case(const struct bench_case *this, bool many)
+{
+	for (size_t i = 0; i < CASE_SIZES; i++) {
+		uint32_t bits = this->size[i].bits;
+
+		if ((i == 0 || bits) && (bits >= MANY_FLOWS) == many &&
+		    (!bench.only_flows || bench.only_flows == 1u << bits))
+			try_size(this, bits, this->size[i].budget_ns);
+	}
+}
+
+/* All sizes up to 2^20 flows, or from there on; each with a flow table that is at most half full.
+ */
 static int run_cases(bool many)
 {
 	int error = open_worlds(1u << (bench.table_bits + many));
 
-	for (size_t i = 0; !error && i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (bench.only && !strstr(cases[i].name, bench.only))
-			continue;
-		for (size_t j = 0; !error && j < SIZES; j++) {
-			uint32_t bits = cases[i].size[j].bits;
-
-			if ((j == 0 || bits) && (bits >= MANY_FLOWS) == many &&
-			    (!bench.only_flows || bench.only_flows == 1u << bits))
-				error = run_size(&cases[i], bits, cases[i].size[j].budget_ns);
-		}
-	}
+	if (!error && !many)
+		open_profile();
+	for (size_t i = 0; !error && i < bench_case_count; i++)
+		if (!bench.only || strstr(bench_cases[i].name, bench.only))
+			run_case(&bench_cases[i], many);
 	for (size_t i = 0; i < bench.worlds; i++)
 		world_close(&bench.world[i]);
 	return error;
@@ -278,8 +246,25 @@ static int run_cases(bool many)
 static void print_head(void)
 {
 	printf("ns per packet: net = gross - empty; `tunnel` is a constant header alone, net\n");
-	printf("  %-18s %8s %8s %8s %6s %8s %8s %-6s%s\n", "case", "flows", "gross", "net", "noise",
+	printf("  %-19s %8s %8s %8s %6s %8s %8s %-6s%s\n", "case", "flows", "gross", "net", "noise",
 	       "tunnel", "budget", "", bench.against ? "  against   change" : "");
+	fflush(stdout);
+}
+
+/* How steady the machine was: the same nothing, measured in every case. */
+static void print_floors(void)
+{
+	struct spread empty = spread_of(bench.empty, bench.empties);
+	double least = empty.median, most = empty.median;
+
+	for (size_t i = 0; i < bench.empties; i++) {
+		least = bench.empty[i] < least ? bench.empty[i] : least;
+		most = bench.empty[i] > most ? bench.empty[i] : most;
+	}
+	printf("noise: of each row, half the distance between the quartiles of net; the empty "
+	       "program took %.1f ns\n"
+	       "(median over cases, quartiles +-%.1f, least %.1f, most %.1f)\n",
+	       empty.median, empty.noise, least, most);
 	fflush(stdout);
 }
 
@@ -309,8 +294,13 @@ static int run_all(void)
 	error = run_cases(false);
 	if (!error)
 		error = run_cases(true);
+	if (!error)
+		print_floors();
+	if (bench.profile)
+		profile_print(bench.profile, bench.rows);
+	profile_close(bench.profile);
 	wrapper_close(&bench.wrapper);
-	return error;
+	return error ?: bench.error;
 }
 
 static const struct option_row rows[] = {

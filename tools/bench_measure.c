@@ -8,11 +8,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "bench_measure.h"
+#include "bench_profile.h"
 #include "bench_world.h"
 #include "clock.h"
 #include "outcomes.h"
@@ -70,10 +70,14 @@ int measure_block(struct wrapper *wrapper, const struct measurement *what, struc
 	if (bpf_map_update_elem(wrapper->slot, &slot, &target->program, BPF_ANY) != 0)
 		return -errno;
 	*wrapper->walk = (struct bench_walk){.count = target->count, .bits = what->bits};
+	if (what->profile)
+		profile_start(what->profile);
 	begun = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	error = bpf_prog_test_run_opts(what->program, &options);
 	if (ns)
 		*ns = (double)(clock_read(CLOCK_THREAD_CPUTIME_ID) - begun) / what->packets;
+	if (what->profile)
+		profile_stop(what->profile);
 	if (!error && wrapper->walk->count != target->count + what->packets)
 		error = -EPROTO;
 	target->count = wrapper->walk->count;
@@ -136,32 +140,4 @@ int measure_rounds(struct wrapper *wrapper, const struct measurement *what, stru
 		error = check_outcomes(what, target, expected, packets, right);
 	*share = expected ? (double)right / (double)expected : 1;
 	return error;
-}
-
-static int compare(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-struct spread measure_spread(const double *value, size_t count)
-{
-	double sorted[MEASURE_ROUNDS];
-
-	memcpy(sorted, value, count * sizeof(*value));
-	qsort(sorted, count, sizeof(*sorted), compare);
-	return (struct spread){
-		.median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2,
-		.noise = (sorted[3 * (count - 1) / 4] - sorted[(count - 1) / 4]) / 2,
-	};
-}
-
-struct spread measure_difference(const double *value, const double *floor, size_t count)
-{
-	double difference[MEASURE_ROUNDS];
-
-	for (size_t i = 0; i < count; i++)
-		difference[i] = value[i] - floor[i];
-	return measure_spread(difference, count);
 }

@@ -14,6 +14,7 @@
 #define MEASURE_ROUNDS	200 /* at most */
 
 struct bpf_object;
+struct profile;
 struct world;
 
 struct wrapper {
@@ -41,8 +42,9 @@ struct measurement {
 	uint32_t bits;	  /* 2^bits flows */
 	uint32_t packets; /* in a block */
 	uint32_t rounds;
-	uint32_t outcome; /* what becomes of every packet */
-	int clear;	  /* each block begins with an empty flow table */
+	uint32_t outcome;	 /* what becomes of every packet */
+	int clear;		 /* each block begins with an empty flow table */
+	struct profile *profile; /* takes samples meanwhile; may be NULL */
 };
 
 /* A block of packets through a target; *ns: CPU time per packet, may be NULL. */
@@ -55,13 +57,3 @@ int measure_block(struct wrapper *wrapper, const struct measurement *what, struc
  */
 int measure_rounds(struct wrapper *wrapper, const struct measurement *what, struct target *target,
 		   size_t targets, double *share);
-
-/* Median of values, and half the distance of their quartiles. */
-struct spread {
-	double median, noise;
-};
-
-struct spread measure_spread(const double *value, size_t count);
-
-/* The same of the differences round by round. */
-struct spread measure_difference(const double *value, const double *floor, size_t count);

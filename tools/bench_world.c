@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "bench_world.h"
@@ -31,10 +32,11 @@
 #define BACKENDS_MTU 1500
 #define HZ	     250 /* whatever the kernel's is: no flow gets old here */
 
-/* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on the first ones. */
-enum { WEB4, WEB6, UDP4, SERVICES };
+/* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on both's backends.
+ */
+enum { WEB4, WEB6, UDP4, UDP6, SERVICES };
 
-static const uint32_t first_backend[SERVICES] = {0, WORLD_MEMBERS, 0};
+static const uint32_t first_backend[SERVICES] = {0, WORLD_MEMBERS, 0, WORLD_MEMBERS};
 
 static struct bpf_map *find_map(const struct world *world, const char *name)
 {
@@ -63,6 +65,21 @@ static void *map_memory(const struct world *world, const char *name)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static bool is_ipv6(uint32_t service)
+{
+	return service == WEB6 || service == UDP6;
+}
+
+static struct larch_vip vip_ipv6(uint8_t protocol)
+{
+	return (struct larch_vip){
+		.address = {htonl(BENCH_VIP_HIGH), 0, 0, htonl(BENCH_VIP_LOW)},
+		.port = htons(BENCH_PORT),
+		.protocol = protocol,
+		.kind = LARCH_VIP_SERVICE,
+	};
+}
+
 static struct larch_vip vip_ipv4(uint32_t address, uint8_t protocol)
 {
 	return (struct larch_vip){
@@ -88,18 +105,16 @@ static int add_service(const struct world *world, struct larch_settings *setting
 
 static int add_services(const struct world *world, struct larch_settings *settings)
 {
-	struct larch_vip web4 = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_TCP);
-	struct larch_vip udp4 = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_UDP);
-	struct larch_vip web6 = web4;
-	int error = add_service(world, settings, &web4, WEB4);
+	const struct larch_vip vip[SERVICES] = {
+		[WEB4] = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_TCP),
+		[WEB6] = vip_ipv6(IPPROTO_TCP),
+		[UDP4] = vip_ipv4(BENCH_VIP_IPV4, IPPROTO_UDP),
+		[UDP6] = vip_ipv6(IPPROTO_UDP),
+	};
+	int error = 0;
 
-	memset(web6.address, 0, sizeof(web6.address));
-	web6.address[0] = htonl(BENCH_VIP_HIGH);
-	web6.address[3] = htonl(BENCH_VIP_LOW);
-	if (!error)
-		error = add_service(world, settings, &web6, WEB6);
-	if (!error)
-		error = add_service(world, settings, &udp4, UDP4);
+	for (uint16_t id = 0; !error && id < SERVICES; id++)
+		error = add_service(world, settings, &vip[id], id);
 	for (uint32_t i = 1; !error && i <= OTHER_VIPS; i++) {
 		struct larch_vip other = vip_ipv4(BENCH_VIP_IPV4 + i, IPPROTO_TCP);
 
@@ -155,8 +170,8 @@ static void fill_tree(struct larch_tree *tree, uint64_t first_source)
 
 static void fill_plan(struct larch_plan *plan, uint32_t service)
 {
-	uint64_t source = service == WEB6 ? larch_source_ipv6(BENCH_CLIENT_HIGH, 0)
-					  : larch_source_ipv4(BENCH_CLIENT_IPV4);
+	uint64_t source = is_ipv6(service) ? larch_source_ipv6(BENCH_CLIENT_HIGH, 0)
+					   : larch_source_ipv4(BENCH_CLIENT_IPV4);
 
 	plan->generation = 1;
 	plan->flags = LARCH_PLAN_LEARNED;
@@ -211,7 +226,7 @@ static int publish(const struct tables *tables, const struct ring_builder *build
 	return 0;
 }
 
-static int add_generations(const struct world *world)
+static int add_generations(struct world *world)
 {
 	struct tables tables = {
 		map_memory(world, "larch_plans"),
@@ -230,6 +245,7 @@ static int add_generations(const struct world *world)
 		return error;
 	error = publish(&tables, builder);
 	ring_builder_free(builder);
+	world->plans = tables.plans;
 	return error;
 }
 
@@ -310,6 +326,31 @@ void world_set_mode(struct world *world, enum larch_mode mode)
 {
 	for (uint32_t service = 0; service < SERVICES; service++)
 		world->services[service].policy.mode = (uint8_t)mode;
+}
+
+void world_fill(struct world *world)
+{
+	struct prng prng = prng_seed(2, 2);
+	int ticks = datapath_ticks_open();
+	uint32_t now = datapath_ticks_read(ticks) >> datapath_ticks_shift(HZ);
+	union larch_identity identity = {
+		.state = LARCH_FLOW_OPEN,
+		.stamp = now & LARCH_STAMP_MASK,
+	};
+
+	for (uint32_t i = 0; i < world->buckets * LARCH_BUCKET_FLOWS; i++) {
+		struct larch_bucket *bucket = &world->flows[i / LARCH_BUCKET_FLOWS];
+
+		identity.tag = prng_next(&prng) & ((1u << 29) - 1);
+		bucket->flow[i % LARCH_BUCKET_FLOWS].identity = identity;
+	}
+	close(ticks);
+}
+
+void world_learned(struct world *world, bool learned)
+{
+	for (uint32_t service = 0; service < SERVICES; service++)
+		world->plans[larch_bank_index(service, 0)].flags = learned ? LARCH_PLAN_LEARNED : 0;
 }
 
 uint64_t world_outcome(const struct world *world, uint32_t outcome)

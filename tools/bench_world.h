@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "larch/outcome.h"
@@ -24,6 +25,7 @@ struct world {
 	struct larch_live *live;
 	struct larch_vip_slot *vips;
 	struct larch_service *services;
+	struct larch_plan *plans;
 	uint32_t buckets;
 };
 
@@ -36,6 +38,12 @@ void world_clear(struct world *world);
 
 /* All services are forwarded so from now on. */
 void world_set_mode(struct world *world, enum larch_mode mode);
+
+/* Fills the flow table with open flows of nobody's. */
+void world_fill(struct world *world);
+
+/* Are new flows steered by what was learned, or all by the control ring? */
+void world_learned(struct world *world, bool learned);
 
 /* Packets counted under an outcome so far, and under all of them. */
 uint64_t world_outcome(const struct world *world, uint32_t outcome);
