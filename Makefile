@@ -15,7 +15,8 @@ say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
 	libyaml-dev libjansson-dev iproute2
-PACKAGES := $(BUILD_PACKAGES) libcriterion-dev clang-format ethtool curl nginx-light procps
+PACKAGES := $(BUILD_PACKAGES) libcriterion-dev clang-format ethtool curl nginx-light procps \
+	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 redis-tools
 KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio
 # What make bench compares Larch with; without them it leaves those rows out.
 BENCH_PACKAGES := nftables haproxy libnginx-mod-stream
@@ -45,6 +46,7 @@ vpath %.bpf.c bpf tools
 
 all: $(bpf) $(patsubst tools/%.c,$(BUILD)/%.o,$(wildcard tools/*.bpf.c)) $(binaries) ## build everything (the default)
 
+# SYSTEMD_OFFLINE: the tests run their own servers; none is started by its installation.
 deps: ## install what building and testing need (Debian)
 	$(Q)command -v apt-get >/dev/null || { echo "make deps knows Debian only; install: $(PACKAGES)"; exit 1; }
 	$(Q)missing=""; for p in $(PACKAGES); do \
@@ -52,7 +54,7 @@ deps: ## install what building and testing need (Debian)
 	done; [ -z "$$missing" ] || [ "$$(id -u)" = 0 ] || \
 		{ echo "make $@ needs root to install:$$missing"; exit 1; }; \
 	[ -z "$$missing" ] || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+		SYSTEMD_OFFLINE=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
 
 build-deps: PACKAGES := $(BUILD_PACKAGES)
 build-deps: deps ## install only what building needs: no test tools, no nginx

@@ -129,6 +129,24 @@ lab_programs() {
 	done
 }
 
+# Moves the clients $1 ms away: what goes to them takes that long.
+lab_delay() {
+	local prefix
+	lab_start router delayline.log "$BUILD/delayline" --name delay --ms "$1"
+	lab_wait 10 lab_in router ip link set dev delay up ||
+		lab_fail "no delay: $(cat "$LAB_DIR/delayline.log")" || return
+	lab_in router sh -c 'ip route add default dev delay table 100
+		ip -6 route add default dev delay table 100'
+	for prefix in $LAB_CLIENTS4; do
+		lab_in router sh -c "ip rule add to $prefix iif delay lookup main priority 100
+			ip rule add to $prefix lookup 100 priority 200"
+	done
+	for prefix in $LAB_CLIENTS6; do
+		lab_in router sh -c "ip -6 rule add to $prefix iif delay lookup main priority 100
+			ip -6 rule add to $prefix lookup 100 priority 200"
+	done
+}
+
 # Can the kernel do what the lab needs? Says what is missing.
 lab_check() {
 	[ "$(id -u)" = 0 ] || lab_fail "needs root" || return

@@ -235,15 +235,22 @@ start_nginx() {
 # The configuration on stdout. What it can vary, as variables before the call:
 #   backends  "b1 b2=0 ..." with weights (100)     learning  on, shadow, off (off)
 #   interval  of the tick (250ms)                  with_udp  service on port 5300 (1)
+#   entries   of the flow table (65536)
 larch_config() {
-	printf 'interfaces:\n  - name: eth0\nflow_table: {entries: 65536}\n'
-	printf 'learning: {interval: %s, half_life_server: 3s, half_life_connect: 1s}\n' "${interval:-250ms}"
-	printf 'services:\n'
+	larch_config_head
 	larch_config_service web "[80, 8080]" tcp "${learning:-off}"
 	[ "${with_udp:-1}" = 0 ] || larch_config_service echo 5300 udp off
 	printf '...\n'
 }
 
+# Up to the services. A test with services of its own goes on with larch_config_service and "...".
+larch_config_head() {
+	printf 'interfaces:\n  - name: eth0\nflow_table: {entries: %s}\n' "${entries:-65536}"
+	printf 'learning: {interval: %s, half_life_server: 3s, half_life_connect: 1s}\n' "${interval:-250ms}"
+	printf 'services:\n'
+}
+
+# larch_config_service NAME PORT PROTOCOL LEARNING
 larch_config_service() {
 	local entry name weight
 	printf '  - name: %s\n    address: [%s, "%s"]\n' "$1" $LAB_VIP4 $LAB_VIP6
@@ -350,6 +357,14 @@ counter() {
 outcome_sum() {
 	bpftool map dump pinned "$LAB_PINS/larch_outcomes" |
 		awk '$1 == "\"packets\":" { sum += $2 } END { print sum + 0 }'
+}
+
+# Packets of some outcomes, by their numbers in include/larch/outcome.h.
+outcomes() {
+	bpftool map dump pinned "$LAB_PINS/larch_outcomes" | awk -v numbers=" $* " '
+		$1 == "\"key\":" { ours = index(numbers, " " $2 + 0 " ") }
+		$1 == "\"packets\":" && ours { sum += $2 }
+		END { print sum + 0 }'
 }
 
 # New flows steered to a backend so far.
