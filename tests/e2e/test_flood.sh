@@ -62,4 +62,9 @@ test_flood_16_times_the_clients_packets_keeps_no_client_away() {
 	flooded large
 }
 
+test_flood_over_a_tiny_flow_table_keeps_no_client_away() {
+	entries=1024 learning=on larch_config | larchd_fresh || return
+	flooded tiny
+}
+
 run_tests "$@"
