@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // UDP for the lab. As a server (--listen) it answers each datagram with its name and the same
-// bytes; as a client (--ask) it keeps flows open, asks in rounds and says which server answered.
-// Out: one line of JSON on stdout: flows, sent, answered, changed (answers of another server than
-// the flow's first one), backends (flows by their first server).
+// bytes, cut off so that answers need no fragments; as a client (--ask) it keeps flows open, asks
+// in rounds and says which server answered. Out: one line of JSON on stdout: flows, sent, answered,
+// changed (answers of another server than the flow's first one), backends (flows by their first
+// server).
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -21,11 +22,13 @@
 #define MAX_FLOWS     1000
 #define MAX_SERVERS   64
 #define NAME_SIZE     32
+#define MAX_ASKED     8000
+#define MAX_ANSWER    1200
 
 static const char *name, *source = "127.0.0.1";
 static struct endpoint listener[MAX_LISTENERS], target;
 static size_t listeners;
-static uint64_t flow_count = 1, rounds = 1, gap_ms = 100;
+static uint64_t flow_count = 1, rounds = 1, gap_ms = 100, bytes = 32;
 
 static struct server {
 	char name[NAME_SIZE];
@@ -67,6 +70,7 @@ static const struct option_row rows[] = {
 	{"source", "PREFIX", "addresses of the clients", option_text, &source, 0, 0},
 	{"flows", "N", "clients (1)", option_count, &flow_count, 1, MAX_FLOWS},
 	{"rounds", "R", "datagrams of each (1)", option_count, &rounds, 1, 1000000},
+	{"bytes", "B", "of each datagram (32)", option_count, &bytes, 32, MAX_ASKED},
 	{"gap-ms", "G", "time for the answers of a round (100)", option_count, &gap_ms, 1, 60000},
 	{0},
 };
@@ -93,7 +97,7 @@ static void answer(int fd)
 {
 	struct sockaddr_storage from;
 	socklen_t length = sizeof(from);
-	char text[2048];
+	char text[MAX_ANSWER];
 	int used = snprintf(text, sizeof(text), "%s ", name);
 	ssize_t got = recvfrom(fd, text + used, sizeof(text) - (size_t)used, 0,
 			       (struct sockaddr *)&from, &length);
@@ -185,11 +189,11 @@ static void play_round(uint64_t number)
 {
 	const struct timespec gap = {.tv_sec = (time_t)(gap_ms / 1000),
 				     .tv_nsec = (long)(gap_ms % 1000) * 1000000};
-	char text[32];
-	int length = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	char text[MAX_ASKED] = "";
 
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
 	for (size_t i = 0; i < flow_count; i++)
-		sent += send(flows[i].fd, text, (size_t)length, 0) == length;
+		sent += send(flows[i].fd, text, bytes, 0) == (ssize_t)bytes;
 	nanosleep(&gap, NULL);
 	for (size_t i = 0; i < flow_count; i++)
 		take(&flows[i]);

@@ -108,6 +108,20 @@ test_udp_flows_keep_their_backend_while_the_ring_changes() {
 	same "new flows' backends" "$("$BUILD/jsonget" backends b1 <"$LAB_DIR/udp")" 20
 }
 
+# Of a datagram's fragments only the first one names its port.
+fragmented() {
+	lab_in client "$BUILD/udpecho" --ask "$1" --source "$2" --bytes 4000 --flows 30 --rounds 10 \
+		--gap-ms 50 >"$LAB_DIR/fragmented"
+	same "$1: answered" "$("$BUILD/jsonget" answered <"$LAB_DIR/fragmented")" 300 &&
+		same "$1: changed" "$("$BUILD/jsonget" changed <"$LAB_DIR/fragmented")" 0 &&
+		same "$1: backends" "$("$BUILD/jsonget" backends '#' <"$LAB_DIR/fragmented")" 4
+}
+
+test_udp_datagrams_in_fragments_keep_their_backend() {
+	larch_config | larchd_reload || return
+	fragmented $LAB_VIP4:5300 10.1.0.0/24 && fragmented "[$LAB_VIP6]:5300" fd00:1::/64
+}
+
 # Packets that the driver gave to the program, by the driver's own counters.
 received() {
 	lab_in balancer ethtool -S eth0 |
