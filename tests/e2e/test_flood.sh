@@ -17,9 +17,9 @@ cleanup() {
 	kill -KILL "${LOAD_PID:-}"
 }
 
-# Packets forwarded so far: the outcomes 0 to 3.
+# Packets that the service has sent to its backends so far.
 forwarded() {
-	outcomes 0 1 2 3
+	counter larch_svc_count 0 packets
 }
 
 test_clients_are_50_ms_away() {
@@ -40,10 +40,10 @@ flooded() {
 	sleep 1
 	before=$(forwarded)
 	lab_start client flood4 "$BUILD/synflood" --target $LAB_VIP4:80 --source 10.9.0.0/16 \
-		--rate 16000 --duration 4
+		--rate 17000 --duration 4
 	four=$LAB_PID
 	lab_start client flood6 "$BUILD/synflood" --target "[$LAB_VIP6]:80" --source fd00:9::/48 \
-		--rate 16000 --duration 4
+		--rate 17000 --duration 4
 	six=$LAB_PID
 	wait $four $six || fail "$(cat "$LAB_DIR/flood4" "$LAB_DIR/flood6")" || return
 	sent=$(($("$BUILD/jsonget" sent <"$LAB_DIR/flood4") + $("$BUILD/jsonget" sent <"$LAB_DIR/flood6")))
@@ -57,14 +57,27 @@ flooded() {
 		check "answered" "$(load_get requests) >= 0.99 * ($(load_get flows) + $(load_get not_started))"
 }
 
+# Further keys of the service, each an argument.
+flood_config() {
+	learning=on larch_config | sed "s/^    protocol: tcp$/&$(printf '\\n    %s' "$@")/"
+}
+
 test_flood_16_times_the_clients_packets_keeps_no_client_away() {
-	learning=on larch_config | larchd_fresh || return
+	flood_config "signal: auto" | larchd_fresh || return
 	flooded large
 }
 
+# A client's SYN loses its place long before the client has answered. Where the backends run the
+# agent, what comes next finds its backend all the same.
 test_flood_over_a_tiny_flow_table_keeps_no_client_away() {
-	entries=1024 learning=on larch_config | larchd_fresh || return
+	entries=1024 flood_config "agent: true" | larchd_fresh || return
 	flooded tiny
+}
+
+# So many new flows are not all remembered, and are sent where all of their packets will go.
+test_flood_above_the_bound_of_new_flows_keeps_no_client_away() {
+	entries=1024 flood_config "agent: true" "new_flows: 2000" | larchd_fresh || return
+	flooded bound
 }
 
 run_tests "$@"
