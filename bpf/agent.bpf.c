@@ -3,13 +3,14 @@
  * Larch's agent: an XDP program on each backend that takes packets out of the balancer's tunnels
  * (IP in IP or GUE, IPv4 or IPv6 in either) and passes them to the host, which owns the service's
  * address on its loopback interface and answers the client directly. What is not tunnelled passes
- * untouched. A flow whose socket is not here will be passed on from decapsulate().
+ * untouched. Asked whether the socket of a flow is here, it answers (see answer.h).
  */
 #include "vmlinux.h"
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "answer.h"
 #include "cursor.h"
 #include "larch/outcome.h"
 #include "packet.h"
@@ -27,6 +28,8 @@ struct tunnel {
 	__u32 inner;	/* of what is in them, by their word */
 	__u16 fragment; /* IPV4_FRAGMENT's bits; 0: no fragment */
 	__u8 protocol;	/* what is in them */
+	bool question;	/* the last of these headers is a struct larch_question */
+	bool ipv4;	/* the outer IP header is */
 };
 
 /* Outer headers with options or extensions are not ours: passed untouched. */
@@ -38,6 +41,7 @@ static __always_inline bool tunnel_ipv4(struct cursor *cursor, struct tunnel *tu
 	if (!ip || ip->version != 4 || ip->ihl * 4 != sizeof(*ip))
 		return false;
 	total = bpf_ntohs(ip->tot_len);
+	tunnel->ipv4 = true;
 	tunnel->bytes = sizeof(*ip);
 	tunnel->inner = total > sizeof(*ip) ? total - sizeof(*ip) : 0;
 	tunnel->protocol = ip->protocol;
@@ -57,6 +61,13 @@ static __always_inline bool tunnel_ipv6(struct cursor *cursor, struct tunnel *tu
 	return true;
 }
 
+static __always_inline bool tunnel_question(struct cursor *cursor)
+{
+	struct larch_question *question = cursor_take(cursor, sizeof(*question));
+
+	return question && question->magic == bpf_htonl(LARCH_QUESTION_MAGIC);
+}
+
 /*
  * UDP to our port. Its checksum is not verified: that would take reading the whole packet, which
  * has checksums of its own that the host verifies; and what a damaged GUE header announces would
@@ -64,7 +75,7 @@ static __always_inline bool tunnel_ipv6(struct cursor *cursor, struct tunnel *tu
  */
 static __always_inline int tunnel_gue(struct cursor *cursor, struct tunnel *tunnel)
 {
-	const __u32 bytes = sizeof(struct udphdr) + sizeof(struct larch_gue);
+	__u32 bytes = sizeof(struct udphdr) + sizeof(struct larch_gue);
 	struct udphdr *udp = cursor_take(cursor, sizeof(*udp));
 	struct larch_gue *gue;
 	__u32 said;
@@ -75,7 +86,14 @@ static __always_inline int tunnel_gue(struct cursor *cursor, struct tunnel *tunn
 		return LARCH_AGENT_FRAGMENTED;
 	said = bpf_ntohs(udp->len);
 	gue = cursor_take(cursor, sizeof(*gue));
-	if (!gue || gue->version || gue->flags || said < bytes || said > tunnel->inner)
+	if (!gue || gue->flags || said > tunnel->inner)
+		return LARCH_AGENT_MALFORMED;
+	if (gue->version == LARCH_QUESTION_WORDS && tunnel_question(cursor))
+		tunnel->question = true;
+	else if (gue->version)
+		return LARCH_AGENT_MALFORMED;
+	bytes += gue->version * 4;
+	if (said < bytes)
 		return LARCH_AGENT_MALFORMED;
 	tunnel->bytes += bytes;
 	tunnel->inner = said - bytes;
@@ -152,6 +170,10 @@ static __always_inline int receive(struct xdp_md *context)
 		return LARCH_AGENT_FRAGMENTED;
 	if (!tunnel_holds_packet(&cursor, &tunnel))
 		return LARCH_AGENT_MALFORMED;
+	if (tunnel.question)
+		return answer(context,
+			      sizeof(*ethernet) + tunnel.bytes - sizeof(struct larch_question),
+			      tunnel.ipv4, tunnel.protocol == IPPROTO_IPV6);
 	return decapsulate(context, &tunnel);
 }
 
@@ -164,8 +186,9 @@ static __always_inline int agent_exit(__u32 outcome, __u32 bytes)
 		counter->bytes += bytes;
 	}
 	switch (outcome) {
-#define PASS XDP_PASS
-#define DROP XDP_DROP
+#define PASS  XDP_PASS
+#define DROP  XDP_DROP
+#define REPLY XDP_TX
 #define X(name, number, verdict, text)                                                             \
 	case number:                                                                               \
 		return verdict;
@@ -173,6 +196,7 @@ static __always_inline int agent_exit(__u32 outcome, __u32 bytes)
 #undef X
 #undef PASS
 #undef DROP
+#undef REPLY
 	default:
 		return XDP_ABORTED;
 	}

@@ -23,9 +23,11 @@
 #include "steer.h"
 #include "sample.h"
 #include "again.h"
+#include "chance.h"
 #include "link.h"
 #include "tunnel.h"
 #include "gue.h"
+#include "ask.h"
 #include "forward.h"
 #include "too_big.h"
 #include "count.h"
@@ -82,6 +84,48 @@ static __always_inline int balance_steer(struct packet *packet)
 }
 
 /*
+ * A mid-flow packet of a flow that the table does not know, whose backends can be asked. Unless one
+ * claims it nothing is remembered: a guess would last.
+ */
+static __always_inline int balance_ask(struct packet *packet)
+{
+	int go = classify(packet, classify_size(packet));
+
+	packet->by_ring = true;
+	if (go != GO)
+		return go;
+	if (chance_allows()) {
+		packet->hop = 0;
+		return chance_put(packet, LARCH_CHANCE_ASKED);
+	}
+	go = steer(packet);
+	return go == GO ? LARCH_FORWARD_UNKNOWN : go;
+}
+
+/* An agent's answer: its flow's packet goes on its way, perhaps to the next backend. */
+static __always_inline int balance_answer(struct xdp_md *context, struct packet *packet)
+{
+	int outcome = chance_answer(context, packet), place, go;
+	struct larch_flow *flow;
+
+	if (outcome != LARCH_CHANCE_NEXT && outcome != LARCH_CHANCE_CLAIMED)
+		return outcome;
+	place = flow_find(packet->hash, packet->bucket_mask);
+	flow = place == NO_PLACE ? NULL : flow_at(place);
+	if (flow) { /* another packet of the flow was faster */
+		packet->identity.word = READ_ONCE(flow->identity.word);
+		packet->backend = packet->identity.backend;
+		return LARCH_FORWARD_FLOW;
+	}
+	if (outcome == LARCH_CHANCE_CLAIMED) {
+		chance_claim(packet);
+		return outcome;
+	}
+	go = classify(packet, classify_size(packet));
+	return go == GO ? chance_put(packet, outcome) : go;
+}
+
+/*
  * A flow that the table does not know (or that begins anew in its own place): steer it, and
  * remember where.
  */
@@ -93,6 +137,8 @@ static __always_inline int balance_new(struct packet *packet, int place)
 	enum larch_flow_state state = opens ? LARCH_FLOW_SYN : LARCH_FLOW_OPEN;
 	int kept = GO, go;
 
+	if (stream && !opens && !own && packet->policy.flags & LARCH_SERVICE_AGENTS)
+		return balance_ask(packet);
 	packet->by_ring = stream && !opens;
 	if (place == NO_PLACE && !ends)
 		place = flow_room(packet, state);
@@ -155,7 +201,7 @@ static __always_inline int balance_flow(struct packet *packet)
 /* Has the packet a way to go, rather than an end here? */
 static __always_inline bool is_on_its_way(int outcome)
 {
-	return outcome <= LARCH_FORWARD_ICMP || outcome == LARCH_FORWARD_AGAIN;
+	return outcome <= LARCH_FORWARD_ICMP || outcome >= LARCH_CHANCE_ASKED;
 }
 
 /* A later fragment: to where the first one went, or to its flow, if that has no ports. */
@@ -244,10 +290,13 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	settings = service_settings();
 	if (!settings || !service_maybe(settings, packet))
 		return LARCH_PASS_NOT_OURS;
-	if (parsed == GO)
+	if (parsed == GO) {
 		go = service_find(settings, packet);
-	else
+		if (go == LARCH_PASS_NOT_OURS && service_is_self(settings, packet))
+			go = balance_answer(context, packet);
+	} else {
 		go = balance_other(context, packet, parsed);
+	}
 	if (go == GO || go == LARCH_FORWARD_FRAGMENT)
 		go = balance_guard(packet, go);
 	outcome = go == GO ? balance_flow(packet) : go;

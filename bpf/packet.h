@@ -39,6 +39,9 @@
 /* A function that is verified alone. Its pointers may be NULL for all that the verifier knows. */
 #define STAGE __attribute__((noinline))
 
+/* Of enum larch_mode, for this packet alone: a question to the backend's agent. */
+#define MODE_ASK 0xff
+
 /* Bytes of an Ethernet header with as many VLAN tags as are parsed. */
 #define PACKET_LINK_MOST 22
 
@@ -92,6 +95,11 @@ struct packet {
 
 	/* steer, or the flow's entry */
 	__u32 backend;
+
+	/* chance: the question that the packet carries */
+	__u64 token;
+	__u32 epoch;
+	__u32 hop;
 
 	/* forward */
 	__u32 action; /* enum xdp_action */

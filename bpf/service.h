@@ -58,6 +58,23 @@ static __always_inline bool service_has_address(const struct larch_settings *set
 	return service_look_up(settings, &vip);
 }
 
+/* Is it for our own end of the tunnels? That is no service. */
+static __always_inline bool service_is_self(const struct larch_settings *settings,
+					    const struct packet *packet)
+{
+	struct larch_vip vip = {
+		.port = bpf_htons(LARCH_GUE_PORT),
+		.protocol = IPPROTO_UDP,
+		.kind = LARCH_VIP_SELF,
+	};
+
+	if (packet->tuple.protocol != IPPROTO_UDP || packet->tuple.destination_port != vip.port ||
+	    packet->kind != PACKET_WHOLE)
+		return false;
+	__builtin_memcpy(vip.address, packet->tuple.destination, sizeof(vip.address));
+	return service_look_up(settings, &vip);
+}
+
 static __always_inline __u32 service_stamp(const struct larch_settings *settings)
 {
 	return bpf_jiffies64() >> (settings->stamp_shift & 31) & LARCH_STAMP_MASK;

@@ -54,7 +54,9 @@
 	X(NOT_TUNNELLED, 1, PASS, "no tunnel header; passed untouched")                            \
 	X(MALFORMED, 2, DROP, "tunnel header present, inner packet broken")                        \
 	X(FRAGMENTED, 3, DROP, "the tunnel packet itself is a fragment")                           \
-	X(NO_ROOM, 4, DROP, "the tunnel header could not be removed")
+	X(NO_ROOM, 4, DROP, "the tunnel header could not be removed")                              \
+	X(ANSWERED_MINE, 5, REPLY, "asked for a flow that has a socket here: said so")             \
+	X(ANSWERED_OTHERS, 6, REPLY, "asked for a flow that has no socket here: said so")
 
 enum larch_outcome {
 #define X(name, number, verdict, text) LARCH_##name = number,
@@ -67,7 +69,7 @@ enum larch_agent_outcome {
 #define X(name, number, verdict, text) LARCH_AGENT_##name = number,
 	LARCH_AGENT_OUTCOMES(X)
 #undef X
-		LARCH_AGENT_OUTCOME_COUNT = 5,
+		LARCH_AGENT_OUTCOME_COUNT = 8,
 };
 
 /* Per-CPU counters of one outcome. Bytes are of the frame as received. */
