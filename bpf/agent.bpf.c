@@ -10,10 +10,12 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "answer.h"
 #include "cursor.h"
 #include "larch/outcome.h"
 #include "packet.h"
+
+#include "parse.h"
+#include "answer.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -8,7 +8,6 @@
 #include "cursor.h"
 #include "larch/chance.h"
 #include "packet.h"
-#include "parse.h"
 
 #define SOCKET_LISTENS	10 /* TCP_LISTEN: takes new connections, has none */
 #define SOCKET_HERE_NET -1 /* in the network namespace of the interface */
