@@ -191,16 +191,34 @@ static bool same_sources(const struct larch_config *one, const struct larch_conf
 	       IN6_ARE_ADDR_EQUAL(&one->source_ipv6, &other->source_ipv6);
 }
 
+/* What flows under way may not survive: rare, but nobody should have to guess. */
+static void tell_breaks(const struct config_service *before, const struct config_service *now)
+{
+	bool nat = before->mode == LARCH_MODE_NAT, will_nat = now->mode == LARCH_MODE_NAT;
+
+	if (before->by_source != now->by_source || before->stateless != now->stateless)
+		log_warning("%s: hash or state has changed: flows under way are looked for in "
+			    "another way, and may move to other backends",
+			    now->name);
+	if (nat != will_nat || before->backend_port != now->backend_port)
+		log_warning("%s: its servers see other addresses or ports from now on: flows under "
+			    "way break",
+			    now->name);
+}
+
 /* Everything that can be refused has been checked: what fails from here on is memory alone. */
 static int commit(struct controller *controller, struct larch_config *config, const uint16_t *id)
 {
 	struct cells_options options = half_lives(&config->learning);
+	const struct config_service *known[LARCH_MAX_SERVICES];
 	struct larch_config *before = controller->config;
 	int error = 0;
 
 	controller->config = config;
-	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++)
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		known[i] = controller->service[i].config;
 		controller->service[i].config = NULL;
+	}
 	set_backends(controller, config);
 	for (size_t i = 0; i < config->service_count; i++) {
 		struct service *service = &controller->service[id[i]];
@@ -213,6 +231,8 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		if (error)
 			break;
 		service->config = &config->services[i];
+		if (!begins)
+			tell_breaks(known[id[i]], service->config);
 		error = set_members(controller, service);
 		if (!error && begins)
 			adopt_generation(controller, service);
