@@ -88,6 +88,7 @@ struct guard_window {
 	__u64 ticks;
 	__u32 shift;
 	__u32 number;
+	__u32 hz;
 	__u64 most;
 };
 
@@ -120,8 +121,8 @@ static __always_inline void guard_settle(const struct guard_window *window)
 		    before.word)
 		return;
 	pressure->total += before.count;
-	if (!pressure->flooded ||
-	    (before.number + 1 == window->number && before.count > larch_window_calm(window->most)))
+	if (!pressure->flooded || (before.number + 1 == window->number &&
+				   !larch_window_calm(before.count, window->most, window->hz)))
 		return;
 	pressure->until = (__u64)(before.number + 1) << window->shift;
 	pressure->lasted += pressure->until - pressure->since;
@@ -140,7 +141,8 @@ static __always_inline struct guard_window guard_window(const struct packet *pac
 	window.ticks = bpf_jiffies64();
 	window.shift = larch_window_shift(settings->stamp_shift);
 	window.number = window.ticks >> window.shift;
-	window.most = larch_window_most(limits->new_flows, window.shift, settings->hz);
+	window.hz = settings->hz;
+	window.most = larch_window_most(limits->new_flows, window.shift);
 	window.pressure = bpf_map_lookup_elem(&larch_pressure, &service);
 	if (window.pressure)
 		guard_settle(&window);
@@ -164,7 +166,8 @@ static __always_inline bool guard_admit_new(struct packet *packet,
 					    const struct guard_window *window)
 {
 	struct larch_pressure *pressure = window->pressure;
-	bool within = guard_count(&pressure->flows, window->number) <= window->most;
+	__u32 count = guard_count(&pressure->flows, window->number);
+	bool within = larch_window_within(count, window->most, window->hz);
 
 	if (!within && !READ_ONCE(pressure->flooded) &&
 	    !__sync_val_compare_and_swap(&pressure->flooded, 0, 1)) {
@@ -182,7 +185,15 @@ static __always_inline bool guard_admit(struct packet *packet, const struct guar
 {
 	if (opens)
 		return guard_admit_new(packet, window);
-	return guard_count(&window->pressure->unknown, window->number) <= window->most;
+	return larch_window_within(guard_count(&window->pressure->unknown, window->number),
+				   window->most, window->hz);
+}
+
+/* Would a new flow be admitted now? */
+static __always_inline bool guard_admits(const struct guard_window *window)
+{
+	return larch_window_within(READ_ONCE(window->pressure->flows.count) + 1, window->most,
+				   window->hz);
 }
 
 /*
@@ -212,7 +223,7 @@ STAGE int guard_new(struct packet *packet, bool own, bool room)
 	    !own)
 		window = guard_window(packet);
 	if (window.pressure && !stream)
-		room = room && READ_ONCE(window.pressure->flows.count) < window.most;
+		room = room && guard_admits(&window);
 	if (guard_has(packet, LARCH_SERVICE_SOURCES) && opens && (stream || room) &&
 	    !guard_source(packet))
 		return LARCH_DROP_SOURCE_RATE;

@@ -68,6 +68,7 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	world_clear(target->world);
 	world_set_mode(target->world, this->mode);
 	world_learned(target->world, !this->control);
+	error = world_set_flags(target->world, this->flags);
 	if (this->full)
 		world_fill(target->world);
 	for (size_t i = 0; !error && i < CASE_SETUPS && this->setup[i]; i++) {
@@ -75,6 +76,8 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 		target->count = 0;
 		error = measure_block(&bench.wrapper, &what, target, NULL);
 	}
+	if (this->silent)
+		world_wait(target->world);
 	target->count = 0;
 	return error;
 }

@@ -22,9 +22,11 @@ struct bench_case {
 			    matter */
 	bool clear;	 /* flows must be new */
 	bool full;	 /* the flow table is full of other flows, all open */
+	bool silent;	 /* the SYNs in the flow table are some seconds old: nobody answered */
 	bool control;	 /* nothing learned: flows go by the control ring, as its arm does */
 	bool profiled;	 /* with 1 and 64 k flows */
 	enum larch_mode mode;
+	uint16_t flags; /* enum larch_service_flag */
 	struct {
 		uint32_t bits;	  /* 2^bits flows */
 		double budget_ns; /* 0: none */

@@ -25,12 +25,16 @@
 #include "ring.h"
 #include "vips.h"
 
-#define LOOPBACK     1 /* what the test run says the packet came in by */
-#define OTHER_VIPS   13
-#define CONCURRENCY  4
-#define SERVICE_US   1000
-#define BACKENDS_MTU 1500
-#define HZ	     250 /* whatever the kernel's is: no flow gets old here */
+#define LOOPBACK      1 /* what the test run says the packet came in by */
+#define OTHER_VIPS    13
+#define CONCURRENCY   4
+#define SERVICE_US    1000
+#define BACKENDS_MTU  1500
+#define LISTED_BITS   (32 + 96 + 24) /* of the service, and of an IPv4 network */
+#define OTHERS_LISTED 1000
+#define SOURCE_FLOWS  1000000 /* a second: more than come */
+#define WAITED	      3000000 /* units of 2^10 ns */
+#define HZ	      250     /* whatever the kernel's is: no flow gets old here */
 
 /* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on both's backends.
  */
@@ -351,6 +355,47 @@ void world_learned(struct world *world, bool learned)
 {
 	for (uint32_t service = 0; service < SERVICES; service++)
 		world->plans[larch_bank_index(service, 0)].flags = learned ? LARCH_PLAN_LEARNED : 0;
+}
+
+/* Allows the networks from which flows come, and denies a thousand others. */
+static int fill_list(const struct world *world)
+{
+	struct larch_access access = {
+		.prefix = LISTED_BITS,
+		.service = htonl(WEB4),
+		.address = {0, 0, htonl(0xffff)},
+	};
+	uint32_t verdict = LARCH_ACCESS_ALLOW;
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < BENCH_PREFIXES + OTHERS_LISTED; i++) {
+		access.address[3] = htonl(BENCH_CLIENT_IPV4 + (i << 8));
+		if (i >= BENCH_PREFIXES)
+			verdict = LARCH_ACCESS_DENY;
+		error = put(world, "larch_access", &access, &verdict);
+	}
+	return error;
+}
+
+int world_set_flags(struct world *world, uint16_t flags)
+{
+	for (uint32_t service = 0; service < SERVICES; service++) {
+		world->services[service].policy.flags = flags;
+		world->services[service].source_flows = SOURCE_FLOWS;
+		world->services[service].source_burst = SOURCE_FLOWS;
+	}
+	return flags & LARCH_SERVICE_LISTED ? fill_list(world) : 0;
+}
+
+void world_wait(struct world *world)
+{
+	for (uint32_t i = 0; i < world->buckets * LARCH_BUCKET_FLOWS; i++) {
+		struct larch_bucket *bucket = &world->flows[i / LARCH_BUCKET_FLOWS];
+		struct larch_flow *flow = &bucket->flow[i % LARCH_BUCKET_FLOWS];
+
+		if (flow->identity.state == LARCH_FLOW_SYN)
+			flow->timing.start = (flow->timing.start - WAITED) & LARCH_START_MASK;
+	}
 }
 
 uint64_t world_outcome(const struct world *world, uint32_t outcome)

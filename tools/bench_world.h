@@ -45,6 +45,12 @@ void world_fill(struct world *world);
 /* Are new flows steered by what was learned, or all by the control ring? */
 void world_learned(struct world *world, bool learned);
 
+/* All services have these flags (enum larch_service_flag) from now on, and what belongs to them. */
+int world_set_flags(struct world *world, uint16_t flags);
+
+/* Some seconds pass for the SYNs in the flow table. */
+void world_wait(struct world *world);
+
 /* Packets counted under an outcome so far, and under all of them. */
 uint64_t world_outcome(const struct world *world, uint32_t outcome);
 uint64_t world_packets(const struct world *world);

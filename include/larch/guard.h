@@ -54,16 +54,22 @@ LARCH_INLINE __u32 larch_window_shift(__u32 stamp_shift)
 	return stamp_shift > LARCH_WINDOW_SHIFT ? (stamp_shift - LARCH_WINDOW_SHIFT) & 31 : 0;
 }
 
-/* New flows that one window may have; hz: ticks a second. */
-LARCH_INLINE __u64 larch_window_most(__u32 new_flows, __u32 shift, __u32 hz)
+/* What a service may have in one window, in parts of which a flow has as many as ticks a second. */
+LARCH_INLINE __u64 larch_window_most(__u32 new_flows, __u32 shift)
 {
-	return 1 + (hz ? ((__u64)new_flows << shift) / hz : 0);
+	return (__u64)new_flows << shift;
 }
 
-/* The flood is over once a window has had no more than this. */
-LARCH_INLINE __u64 larch_window_calm(__u64 most)
+/* May a window have so many flows? One it always may. hz: ticks a second. */
+LARCH_INLINE int larch_window_within(__u32 count, __u64 most, __u32 hz)
 {
-	return most - most / 4;
+	return count <= 1 || (__u64)(count - 1) * hz <= most;
+}
+
+/* The flood is over once a window has had no more than three quarters. */
+LARCH_INLINE int larch_window_calm(__u32 count, __u64 most, __u32 hz)
+{
+	return larch_window_within(count, most - most / 4, hz);
 }
 
 /*

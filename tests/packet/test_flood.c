@@ -398,10 +398,14 @@ Test(flood, a_window_has_its_share_of_a_second)
 	uint32_t shift = larch_window_shift(11);
 
 	cr_assert_eq(shift, 5);
-	cr_assert_eq(larch_window_most(1000, shift, 250), 1 + 128);
-	cr_assert_eq(larch_window_most(0, shift, 250), 1);
-	cr_assert_eq(larch_window_most(4000000000u, shift, 250), 1 + 512000000);
-	cr_assert_eq(larch_window_most(1000, shift, 0), 1);
+	cr_assert(larch_window_within(129, larch_window_most(1000, shift), 250));
+	cr_assert(!larch_window_within(130, larch_window_most(1000, shift), 250));
+	cr_assert(larch_window_calm(97, larch_window_most(1000, shift), 250));
+	cr_assert(!larch_window_calm(98, larch_window_most(1000, shift), 250));
+	cr_assert(larch_window_within(1, larch_window_most(0, shift), 250));
+	cr_assert(!larch_window_within(2, larch_window_most(0, shift), 250));
+	cr_assert(larch_window_within(500000000, larch_window_most(4000000000u, shift), 250));
+	cr_assert(!larch_window_within(520000000, larch_window_most(4000000000u, shift), 250));
 	cr_assert_eq(larch_window_shift(6), 0);
 	cr_assert_eq(larch_window_shift(3), 0);
 }
