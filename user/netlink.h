@@ -47,7 +47,7 @@ struct nexthop {
 	bool local;		/* the address is this host's own: ready without link and MAC */
 	bool direct;		/* no gateway in between */
 	int ifindex;		/* egress interface */
-	uint32_t mtu;		/* of the egress interface, bytes */
+	uint32_t mtu;		/* of the egress interface, or the route's if less; bytes */
 	uint8_t destination[6]; /* MAC of the gateway, or of the address itself if on-link */
 	uint8_t source[6];	/* MAC of the egress interface */
 	struct in6_addr from;	/* source address that the kernel prefers */

@@ -178,6 +178,15 @@ static int take_via(const struct nlattr *attribute, struct in6_addr *out)
 	return MNL_CB_OK;
 }
 
+static int metric_attribute(const struct nlattr *attribute, void *context)
+{
+	struct netlink_route *out = context;
+
+	if (mnl_attr_get_type(attribute) == RTAX_MTU)
+		return take_u32(attribute, &out->mtu);
+	return MNL_CB_OK;
+}
+
 static int route_attribute(const struct nlattr *attribute, void *context)
 {
 	struct route_parse *parse = context;
@@ -195,6 +204,8 @@ static int route_attribute(const struct nlattr *attribute, void *context)
 		return take_via(attribute, &parse->out->next);
 	case RTA_PREFSRC:
 		return take_address(attribute, parse->family, &parse->out->from);
+	case RTA_METRICS:
+		return mnl_attr_parse_nested(attribute, metric_attribute, parse->out);
 	default:
 		return MNL_CB_OK;
 	}

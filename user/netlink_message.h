@@ -35,6 +35,7 @@ struct netlink_route {
 	int ifindex;
 	struct in6_addr next; /* whose MAC is needed: the gateway, or the address itself */
 	struct in6_addr from; /* source address; unspecified when there is none */
+	uint32_t mtu;	      /* bytes, as the route says; 0: it does not */
 };
 
 /* One entry of the kernel's neighbour tables. */

@@ -276,7 +276,7 @@ void netlink_table_nexthop(const struct netlink_table *table, const struct watch
 	out->direct = IN6_ARE_ADDR_EQUAL(&route->next, &watch->address);
 	link = netlink_table_link(table, route->ifindex);
 	if (link) {
-		out->mtu = link->mtu;
+		out->mtu = route->mtu && route->mtu < link->mtu ? route->mtu : link->mtu;
 		memcpy(out->source, link->mac, sizeof(out->source));
 	}
 	out->ready = out->local;

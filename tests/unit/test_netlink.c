@@ -263,6 +263,22 @@ Test(netlink, follows_own_mac_and_mtu)
 	cr_assert_eq(nexthop_of("10.0.0.2").mtu, 1400);
 }
 
+/* `ip route ... mtu`: where a link further on is smaller. */
+Test(netlink, a_route_may_say_that_less_fits)
+{
+	run(lab.host, "ip route add 192.0.2.0/24 via 10.0.0.2 mtu 1300 && ip route add "
+		      "198.51.100.0/24 via 10.0.0.2 mtu 9000");
+	watch("192.0.2.7");
+	watch("198.51.100.7");
+	await_ready("192.0.2.7", P0_MAC);
+	await_ready("198.51.100.7", P0_MAC);
+	cr_assert_eq(nexthop_of("192.0.2.7").mtu, 1300);
+	cr_assert_eq(nexthop_of("198.51.100.7").mtu, 1500);
+	run(lab.host, "ip route replace 192.0.2.0/24 via 10.0.0.2 mtu 1400");
+	run_loop(AT_ONCE_MS / 2);
+	cr_assert_eq(nexthop_of("192.0.2.7").mtu, 1400);
+}
+
 Test(netlink, follows_announced_mac_at_once)
 {
 	await_ipv6();
