@@ -40,7 +40,7 @@ static __always_inline __u32 classify_size(const struct packet *packet)
 {
 	bool first = packet->tuple.protocol != IPPROTO_TCP || packet->tcp_flags & TCP_SYN;
 
-	if (first && !packet->by_ring && packet->kind != PACKET_ERROR && !packet_by_source(packet))
+	if (first && !packet->by_ring && !packet_by_source(packet))
 		return larch_size_class(packet->bytes);
 	return larch_usual_size_class(packet->tuple.ipv6);
 }

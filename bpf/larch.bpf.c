@@ -241,9 +241,7 @@ static __always_inline int balance_error(const struct larch_settings *settings,
 		return LARCH_FORWARD_ICMP;
 	}
 	packet->by_ring = true;
-	go = classify(packet, classify_size(packet));
-	if (go == GO)
-		go = steer(packet);
+	go = balance_steer(packet);
 	return go == GO ? LARCH_FORWARD_ICMP : go;
 }
 
