@@ -98,6 +98,7 @@ static void adopt_backends(struct controller *controller)
 		backend->address = address;
 		snprintf(backend->name, sizeof(backend->name), "former-%u", id);
 		backend->nexthop.ready = entry.ready != 0;
+		backend->nexthop.direct = entry.ready == LARCH_READY_DIRECT;
 	}
 	if (removed)
 		log_warning("%u entries of backends in the kernel were damaged; removed", removed);

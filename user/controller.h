@@ -113,6 +113,13 @@ void controller_follow_addresses(struct controller *controller);
 void controller_nexthop_changed(void *context, const struct in6_addr *address,
 				const struct nexthop *nexthop);
 
+/*
+ * Why a service that forwards so cannot use the backend: a static string; NULL: it can. A router
+ * passes on what is addressed to itself alone.
+ */
+const char *controller_unreachable(const struct controller *controller, uint32_t backend,
+				   enum larch_mode mode);
+
 /* Where a tunnel to this backend leaves from; unspecified: not known. */
 const struct in6_addr *controller_tunnel_source(const struct controller *controller,
 						const struct registry_backend *backend);

@@ -23,6 +23,18 @@ const struct in6_addr *controller_tunnel_source(const struct controller *control
 	return IN6_IS_ADDR_UNSPECIFIED(configured) ? &backend->nexthop.from : configured;
 }
 
+const char *controller_unreachable(const struct controller *controller, uint32_t backend,
+				   enum larch_mode mode)
+{
+	const struct nexthop *nexthop = &controller->registry.backend[backend].nexthop;
+
+	if (!nexthop->ready)
+		return nexthop->reason ? nexthop->reason : "next hop not known yet";
+	if (mode == LARCH_MODE_L2 && !nexthop->direct)
+		return "behind a router, which l2 does not cross";
+	return NULL;
+}
+
 static void mark_members(struct controller *controller, uint16_t id)
 {
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
@@ -58,20 +70,22 @@ void controller_write_backends(struct controller *controller)
 static void adopt(struct controller *controller, uint16_t id, const struct nexthop *nexthop)
 {
 	struct registry_backend *backend = &controller->registry.backend[id];
-	bool was_ready = backend->nexthop.ready;
+	bool was_ready = backend->nexthop.ready, was_direct = backend->nexthop.direct;
 
 	controller->addresses_changed |=
 		!IN6_ARE_ADDR_EQUAL(&backend->nexthop.from, &nexthop->from);
 	backend->nexthop = *nexthop;
 	backend->fading = false;
 	write_entry(controller, id);
-	if (nexthop->ready == was_ready)
-		return;
-	if (nexthop->ready)
-		log_info("backend %s: reachable", backend->name);
-	else
+	if (nexthop->ready != was_ready && nexthop->ready)
+		log_info("backend %s: reachable%s", backend->name,
+			 nexthop->local	   ? ": it is this host"
+			 : nexthop->direct ? ""
+					   : " by a router");
+	else if (nexthop->ready != was_ready)
 		log_warning("backend %s: not reachable: %s", backend->name, nexthop->reason);
-	mark_members(controller, id);
+	if (nexthop->ready != was_ready || nexthop->direct != was_direct)
+		mark_members(controller, id);
 }
 
 /*

@@ -231,9 +231,13 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 			    service->reason ? service->reason : report_state(service));
 }
 
-static bool is_ready(const struct controller *controller, uint32_t backend)
+/* Why the service cannot send packets to the backend; NULL: it can, or there is no backend. */
+static const char *unreachable(const struct controller *controller, const struct service *service,
+			       uint32_t backend)
 {
-	return backend < LARCH_MAX_BACKENDS && controller->registry.backend[backend].nexthop.ready;
+	return backend < LARCH_MAX_BACKENDS
+		       ? controller_unreachable(controller, backend, service->config->mode)
+		       : NULL;
 }
 
 /* What the packet meets before and besides the flow table. */
@@ -259,7 +263,8 @@ static struct verdict judge(const struct controller *controller, const struct se
 	struct verdict verdict = {
 		.stateless = input->policy.flags & LARCH_SERVICE_STATELESS,
 		.anew = explain->silent ||
-			(datagrams && !is_ready(controller, (uint32_t)explain->identity.backend)),
+			(datagrams &&
+			 unreachable(controller, service, (uint32_t)explain->identity.backend)),
 	};
 
 	memcpy(&source, input->tuple.source, sizeof(source));
@@ -277,8 +282,9 @@ static uint32_t goes_to(const struct explain *explain, const struct verdict *ver
 						: explain->backend;
 }
 
-static const char *outcome(const struct controller *controller, const struct explain *explain,
-			   const struct verdict *verdict, bool planned)
+static const char *outcome(const struct controller *controller, const struct service *service,
+			   const struct explain *explain, const struct verdict *verdict,
+			   bool planned)
 {
 	bool known = explain->known && !verdict->anew;
 	uint32_t backend = goes_to(explain, verdict);
@@ -289,7 +295,7 @@ static const char *outcome(const struct controller *controller, const struct exp
 		return "drop_no_plan";
 	if (backend == LARCH_NO_BACKEND)
 		return "drop_no_backend";
-	if (!is_ready(controller, backend))
+	if (unreachable(controller, service, backend))
 		return "drop_no_nexthop";
 	return known ? "forward_flow" : verdict->stateless ? "forward_stateless" : "forward_new";
 }
@@ -333,14 +339,12 @@ static json_t *tell(struct controller *controller, struct service *service,
 	const struct larch_plan *plan = input->plan;
 	struct verdict verdict = judge(controller, service, input, explain);
 	uint32_t backend = goes_to(explain, &verdict);
-	const char *reason = backend < LARCH_MAX_BACKENDS
-				     ? controller->registry.backend[backend].nexthop.reason
-				     : NULL;
+	const char *reason = unreachable(controller, service, backend);
 	json_t *answer = json_pack(
 		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:s, s:i}", "service",
 		service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "outcome",
-		outcome(controller, explain, &verdict, plan != NULL), "backend",
+		outcome(controller, service, explain, &verdict, plan != NULL), "backend",
 		backend == LARCH_NO_BACKEND ? json_null()
 					    : json_string(report_backend(controller, backend)),
 		"unreachable", report_string(reason), "sentence",

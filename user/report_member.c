@@ -84,7 +84,6 @@ void report_member(const struct controller *controller, const struct service *se
 		   struct report_member *out)
 {
 	const struct learner_member *member = &service->member[index];
-	const struct nexthop *nexthop = &controller->registry.backend[member->backend].nexthop;
 
 	*out = (struct report_member){
 		.name = report_backend(controller, member->backend),
@@ -97,7 +96,8 @@ void report_member(const struct controller *controller, const struct service *se
 	};
 	if (!member->usable) {
 		out->state = "unreachable";
-		out->reason = nexthop->reason;
+		out->reason =
+			controller_unreachable(controller, member->backend, service->config->mode);
 	} else if (!member->weight) {
 		out->state = "drained";
 		out->reason = "weight 0: no new flows";

@@ -44,9 +44,11 @@ bool service_refresh_members(struct controller *controller, struct service *serv
 		const struct registry_backend *backend =
 			&controller->registry.backend[member->backend];
 
-		changed |= member->usable != backend->nexthop.ready ||
-			   member->weight != config->weight;
-		member->usable = backend->nexthop.ready;
+		bool usable =
+			!controller_unreachable(controller, member->backend, service->config->mode);
+
+		changed |= member->usable != usable || member->weight != config->weight;
+		member->usable = usable;
 		member->weight = config->weight;
 		member->concurrency = backend->concurrency;
 	}

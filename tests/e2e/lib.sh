@@ -215,16 +215,18 @@ nginx_config() {
 	END
 }
 
-# Debian's nginx on port 8080 of every backend, with PUT. Files: $LAB_DIR/bN/files.
+# Debian's nginx on port 8080 of every backend, or of these nodes, with PUT. Files: $LAB_DIR/bN/files.
 start_nginx() {
 	local backend
-	for backend in $(lab_backend_names); do
+	# shellcheck disable=SC2046 # names
+	[ $# -gt 0 ] || set -- $(lab_backend_names)
+	for backend in "$@"; do
 		mkdir -p "$LAB_DIR/$backend/files"
 		nginx_config "$backend" >"$LAB_DIR/$backend/nginx.conf"
 		lab_start "$backend" "$backend/log" nginx -p "$LAB_DIR/$backend" -e stderr \
 			-c "$LAB_DIR/$backend/nginx.conf"
 	done
-	for backend in $(lab_backend_names); do
+	for backend in "$@"; do
 		lab_wait 20 lab_in "$backend" curl -sS -m 2 "http://$LAB_VIP4:8080/name" ||
 			fail "nginx of $backend did not start: $(tail -3 "$LAB_DIR/$backend/log")" || return
 	done
@@ -235,7 +237,7 @@ start_nginx() {
 # The configuration on stdout. What it can vary, as variables before the call:
 #   backends  "b1 b2=0 ..." with weights (100)     learning  on, shadow, off (off)
 #   interval  of the tick (250ms)                  with_udp  service on port 5300 (1)
-#   entries   of the flow table (65536)
+#   entries   of the flow table (65536)              forward   ipip, gue, l2 (ipip)
 larch_config() {
 	larch_config_head
 	larch_config_service web "[80, 8080]" tcp "${learning:-off}"
@@ -254,7 +256,8 @@ larch_config_head() {
 larch_config_service() {
 	local entry name weight
 	printf '  - name: %s\n    address: [%s, "%s"]\n' "$1" $LAB_VIP4 $LAB_VIP6
-	printf '    port: %s\n    protocol: %s\n    learning: %s\n    backends:\n' "$2" "$3" "$4"
+	printf '    port: %s\n    protocol: %s\n    learning: %s\n' "$2" "$3" "$4"
+	printf '    forward: %s\n    backends:\n' "${forward:-ipip}"
 	for entry in ${backends:-$(lab_backend_names)}; do
 		name=${entry%=*} weight=100
 		[ "$entry" = "$name" ] || weight=${entry#*=}
@@ -421,7 +424,7 @@ backend_id() {
 
 backend_ready() {
 	backend_entries | awk -v words="$(backend_words "$1")" '
-		$4 == words { ready = $3 } END { exit !(ready == 1) }'
+		$4 == words { ready = $3 } END { exit !(ready > 0) }'
 }
 
 backend_not_ready() {

@@ -67,6 +67,7 @@ Test(report, list_says_why_a_backend_takes_nothing)
 	json_t *answer;
 
 	world.controller->service[3].member[0].usable = false;
+	world.controller->registry.backend[SCENE_FIRST].nexthop.ready = false;
 	world.controller->registry.backend[SCENE_FIRST].nexthop.reason = "no route";
 	world.controller->service[3].member[1].weight = 0;
 	world.controller->registry.backend[40].used = true;
@@ -83,6 +84,23 @@ Test(report, list_says_why_a_backend_takes_nothing)
 			"state"),
 		"drained");
 	cr_assert_eq(report_value_of(report_first(answer, "leaving"), "flows"), 17);
+	json_decref(answer);
+}
+
+Test(report, list_says_that_a_backend_is_out_of_reach_for_the_mode)
+{
+	json_t *answer;
+
+	world.service.mode = LARCH_MODE_L2;
+	world.controller->registry.backend[SCENE_FIRST].nexthop.direct = true;
+	world.controller->service[3].member[1].usable = false;
+	answer = report_ask("{\"command\":\"list\",\"service\":\"web\"}");
+	cr_assert_str_eq(
+		report_word(
+			json_array_get(
+				json_object_get(report_first(answer, "services"), "backends"), 1),
+			"reason"),
+		"behind a router, which l2 does not cross");
 	json_decref(answer);
 }
 
