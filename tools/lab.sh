@@ -126,6 +126,8 @@ lab_programs() {
 	lab_in router ip link set dev balancer xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
 	for backend in $(lab_backend_names); do
 		lab_in "$backend" ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp || return
+		# What an agent sends back arrives only where XDP runs, as veth goes.
+		lab_in router ip link set dev "$backend" xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
 	done
 }
 
