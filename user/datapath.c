@@ -247,16 +247,18 @@ static int map_all(struct datapath *datapath)
 	datapath->live = map_memory(object->maps.larch_live);
 	datapath->vips = map_memory(object->maps.larch_vips);
 	datapath->services = map_memory(object->maps.larch_services);
+	datapath->pressure = map_memory(object->maps.larch_pressure);
 	datapath->flows = map_memory(object->maps.larch_flows);
 	datapath->buckets = bpf_map__max_entries(object->maps.larch_flows);
 	datapath->backends = bpf_map__fd(object->maps.larch_backends);
 	datapath->cells = bpf_map__fd(object->maps.larch_cells);
+	datapath->access = bpf_map__fd(object->maps.larch_access);
 	datapath->outcomes = bpf_map__fd(object->maps.larch_outcomes);
 	datapath->service_traffic = bpf_map__fd(object->maps.larch_svc_count);
 	datapath->backend_traffic = bpf_map__fd(object->maps.larch_bck_count);
 	return datapath->settings && datapath->active && datapath->kernel->plans &&
 			       datapath->live && datapath->vips && datapath->services &&
-			       datapath->flows
+			       datapath->pressure && datapath->flows
 		       ? 0
 		       : -ENOMEM;
 }
@@ -363,11 +365,15 @@ uint32_t datapath_tick_rate(const struct datapath *datapath)
 	return datapath_ticks_rate(datapath->kernel->ticks);
 }
 
+uint32_t datapath_ticks(const struct datapath *datapath)
+{
+	return datapath->kernel ? datapath_ticks_read(datapath->kernel->ticks) : 0;
+}
+
 uint32_t datapath_stamp(const struct datapath *datapath)
 {
-	uint32_t ticks = datapath->kernel ? datapath_ticks_read(datapath->kernel->ticks) : 0;
-
-	return ticks >> (datapath->settings->stamp_shift & 31) & LARCH_STAMP_MASK;
+	return datapath_ticks(datapath) >> (datapath->settings->stamp_shift & 31) &
+	       LARCH_STAMP_MASK;
 }
 
 void datapath_unpin(struct datapath *datapath)

@@ -14,6 +14,7 @@
 #include "larch/backend.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
+#include "larch/guard.h"
 #include "larch/outcome.h"
 #include "larch/plan.h"
 #include "larch/service.h"
@@ -21,14 +22,15 @@
 struct datapath {
 	/* mapped */
 	struct larch_settings *settings;
-	struct larch_active *active;	/* [LARCH_MAX_SERVICES] */
-	struct larch_live *live;	/* [LARCH_MAX_BACKENDS] */
-	struct larch_vip_slot *vips;	/* [2 * LARCH_VIP_SLOTS] */
-	struct larch_service *services; /* [LARCH_MAX_SERVICES] */
-	struct larch_bucket *flows;	/* [buckets] */
+	struct larch_active *active;	 /* [LARCH_MAX_SERVICES] */
+	struct larch_live *live;	 /* [LARCH_MAX_BACKENDS] */
+	struct larch_vip_slot *vips;	 /* [2 * LARCH_VIP_SLOTS] */
+	struct larch_service *services;	 /* [LARCH_MAX_SERVICES] */
+	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
+	struct larch_bucket *flows;	 /* [buckets] */
 	uint32_t buckets;
 	/* by system call */
-	int backends, cells, outcomes, service_traffic, backend_traffic;
+	int backends, cells, access, outcomes, service_traffic, backend_traffic;
 	unsigned cpus;
 	bool adopted; /* the maps were there before */
 	struct datapath_kernel *kernel;
@@ -77,6 +79,9 @@ bool datapath_attached(const struct datapath *datapath, const char *interface);
 /* Now, as flows are stamped: see larch/flow.h. The settings must say how. */
 uint32_t datapath_stamp(const struct datapath *datapath);
 
+/* The kernel's tick counter, its low 32 bits. */
+uint32_t datapath_ticks(const struct datapath *datapath);
+
 /* Ticks of the kernel a second. */
 uint32_t datapath_tick_rate(const struct datapath *datapath);
 
@@ -95,8 +100,7 @@ int datapath_each_cell(const struct datapath *datapath,
 int datapath_reserve_cell(struct datapath *datapath, const struct larch_cell *cell);
 int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell);
 
-/* Entries of larch_access; verdict: enum larch_access_verdict. -ENOENT: the program has no lists.
- */
+/* Entries of larch_access, read in batches; verdict: enum larch_access_verdict. */
 int datapath_each_access(const struct datapath *datapath,
 			 void (*visit)(void *context, const struct larch_access *key,
 				       uint32_t verdict),

@@ -45,7 +45,16 @@ static void look_up(const struct explain_input *input, struct explain *out)
 	out->silent = input->policy.idle && age >= input->policy.idle;
 }
 
-static struct larch_features features_of(const struct explain_input *input)
+/* The size class by which the flow is classified: as classify_size() in bpf/classify.h. */
+static uint8_t size_of(const struct explain_input *input, const struct explain *flow)
+{
+	if (flow->by_ring || input->policy.flags & LARCH_SERVICE_BY_SOURCE)
+		return (uint8_t)larch_usual_size_class(input->tuple.ipv6);
+	return (uint8_t)input->size;
+}
+
+static struct larch_features features_of(const struct explain_input *input,
+					 const struct explain *flow)
 {
 	const struct larch_tuple *tuple = &input->tuple;
 	struct larch_cell cell = {
@@ -54,7 +63,7 @@ static struct larch_features features_of(const struct explain_input *input)
 		.port = ntohs(tuple->destination_port),
 		.protocol = tuple->protocol,
 		.hops = (uint8_t)input->hops,
-		.size = (uint8_t)input->size,
+		.size = size_of(input, flow),
 	};
 
 	return larch_features_of(&cell);
@@ -106,7 +115,8 @@ static uint8_t choose(const struct explain *flow)
 		const struct explain_candidate *candidate = &flow->candidate[i];
 
 		if (candidate->there)
-			larch_offer(&choice, flow->hash, i, candidate->member, candidate->score);
+			larch_offer(&choice, flow->hash, i, candidate->member,
+				    flow->by_ring ? 0 : candidate->score);
 	}
 	return choice.member;
 }
@@ -141,11 +151,12 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);
 	out->second_bucket = larch_hash_second_bucket(out->hash, input->settings->bucket_mask);
 	out->explores = larch_hash_explores(out->hash);
+	out->by_ring = input->flooded || input->policy.flags & LARCH_SERVICE_STATELESS;
 	look_up(input, out);
 	if (!input->plan)
 		return;
 	out->learned = input->plan->flags & LARCH_PLAN_LEARNED && out->arm == LARCH_ARM_LEARNED;
-	out->features = features_of(input);
+	out->features = features_of(input, out);
 	out->leaf = larch_tree_walk(&input->plan->tree, &out->features);
 	note_steps(&input->plan->tree, out);
 	if (out->leaf < input->plan->tree.leaves)

@@ -28,6 +28,7 @@ struct explain_input {
 	uint64_t now_ns;		 /* monotonic clock */
 	uint32_t stamp;			 /* the same as flows are stamped */
 	struct larch_policy policy;	 /* of the service */
+	bool flooded;			 /* more new flows come than it is meant for */
 };
 
 /* One test on the way through the tree. */
@@ -62,7 +63,8 @@ struct explain {
 	uint64_t idle_ns;   /* since it was last seen; in steps of 8.6 s */
 
 	/* where a new flow goes */
-	bool learned; /* by tree and live scores; else by the control ring */
+	bool learned; /* by the tree; else by the control ring */
+	bool by_ring; /* without live scores, so that all packets of the flow come to the same */
 	bool explores;
 	struct larch_features features;
 	struct explain_step step[LARCH_MAX_DEPTH]; /* those that matter */

@@ -75,6 +75,15 @@ static void show_policy(const json_t *policy)
 	puts("");
 }
 
+static void show_flood(const json_t *flood)
+{
+	char since[COLUMNS_NUMBER];
+
+	if (larchctl_true(flood, "present"))
+		printf("  FLOOD for %s: new flows beyond new_flows are not remembered\n",
+		       columns_time(larchctl_number(flood, "since_s"), since));
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
 	char text[COLUMNS_NUMBER];
@@ -108,6 +117,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 			puts("");
 		show_vips(service);
 		show_policy(json_object_get(service, "policy"));
+		show_flood(json_object_get(service, "flood"));
 		json_array_foreach (json_object_get(service, "backends"), j, backend)
 			add_backend(columns, backend);
 		columns_print(columns, stdout, 2);

@@ -66,6 +66,7 @@ _Static_assert(sizeof(struct larch_active) == sizeof(uint64_t), "made current by
 void publisher_retire(struct datapath *datapath, uint32_t service)
 {
 	__atomic_store_n(&datapath->active[service].generation, 0, __ATOMIC_RELEASE);
+	memset(&datapath->pressure[service], 0, sizeof(datapath->pressure[service]));
 }
 
 int publisher_read(struct datapath *datapath, uint32_t service, struct generation **out)

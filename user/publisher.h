@@ -18,7 +18,7 @@ int publisher_settings(struct datapath *datapath);
  */
 int publisher_publish(struct datapath *datapath, uint32_t service, struct generation *generation);
 
-/* Forgets a service's generations: its packets find no plan. */
+/* Forgets a service's generations and floods: its packets find no plan. */
 void publisher_retire(struct datapath *datapath, uint32_t service);
 
 /* The generation in force, read back; -ENOENT: none. */

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -102,6 +103,21 @@ json_t *report_policy(const struct config_service *service);
 
 /* What the access list says of a source: null or {"verdict":"allow"|"deny","network"}. */
 json_t *report_access(const struct config_service *service, const struct in6_addr *source);
+
+/* A service's new flows against its limit. */
+struct report_flood {
+	bool present;	 /* more come than new_flows: they are not all remembered */
+	double since_s;	 /* how long it has been so */
+	uint32_t floods; /* how often it has begun */
+	double lasted_s; /* how long altogether, without the present one */
+};
+
+/* False: there is no limit, or no kernel part to ask. */
+bool report_flood(const struct controller *controller, const struct service *service,
+		  struct report_flood *out);
+
+/* {"present","since_s","floods","lasted_s"}, or null. */
+json_t *report_flood_json(const struct controller *controller, const struct service *service);
 
 /* What of a service's policy bears upon where a flow goes: ["..."]. */
 json_t *report_notes(const struct config_service *service);

@@ -5,7 +5,7 @@
  *  "access":null or {"verdict":"allow"|"deny","network":null or "192.0.2.0/24"},
  *  "table":null or {"backend","state","phase","idle_s","silent","connect_us",
  *                   "first_packet"},
- *  "arm","explores","decided_by":"scores" or "control ring","slot",
+ *  "arm","explores","decided_by":"scores", "ring" or "control ring","slot",
  *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
  *  "leaf","clients":{...},
  *  "new":{"backend","why"},
@@ -209,6 +209,13 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 	return list;
 }
 
+static const char *decided_by(const struct explain *explain)
+{
+	if (!explain->learned)
+		return "control ring";
+	return explain->by_ring ? "ring" : "scores";
+}
+
 /* Which of the reasons sends a new flow there. */
 static json_t *tell_why(const struct service *service, const struct explain *explain)
 {
@@ -220,6 +227,10 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 		return json_sprintf("1 flow in %u explores: it takes a candidate (%s) without "
 				    "comparing",
 				    1u << LARCH_EXPLORE_BITS, origins[chosen]);
+	if (explain->learned && explain->by_ring)
+		return json_sprintf("in a flood live scores are not asked: the ring's first "
+				    "candidate (%s)",
+				    origins[chosen]);
 	if (explain->learned)
 		return json_sprintf("of the candidates it has the smallest live score (%s)",
 				    origins[chosen]);
@@ -350,8 +361,7 @@ static json_t *tell(struct controller *controller, struct service *service,
 		"unreachable", report_string(reason), "sentence",
 		sentence(controller, explain, &verdict), "table", tell_table(controller, explain),
 		"arm", explain->arm == LARCH_ARM_CONTROL ? "control" : "learned", "explores",
-		explain->explores, "decided_by", explain->learned ? "scores" : "control ring",
-		"slot", explain->slot);
+		explain->explores, "decided_by", decided_by(explain), "slot", explain->slot);
 
 	json_object_set_new(answer, "forward",
 			    report_string(config_mode_text((enum larch_mode)input->policy.mode)));
@@ -380,6 +390,7 @@ json_t *report_explain(struct controller *controller, const json_t *request)
 {
 	struct explain_input input = {};
 	struct report_guess guess;
+	struct report_flood flood;
 	struct explain explain;
 	struct service *service;
 	const char *why;
@@ -399,6 +410,7 @@ json_t *report_explain(struct controller *controller, const json_t *request)
 	input.size = guess.size;
 	input.ingress = guess.ingress;
 	take_tables(controller, service, &input);
+	input.flooded = report_flood(controller, service, &flood) && flood.present;
 	explain_flow(&input, &explain);
 	answer = tell(controller, service, &input, &explain);
 	json_object_set_new(answer, "assumed", guess.assumed);

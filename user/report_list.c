@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * {"services":[{"service","state","reason","learned","vips":[{"protocol","address","port"}],
- *    "policy":{...},
+ *    "policy":{...},"flood":null or {"present","since_s","floods","lasted_s"},
  *    "backends":[{"backend","id","address","weight","share","flows","in_flight","net_us",
  *                 "service_us","slowdown","state","reason"}]}],
  *  "leaving":[{"backend","id","address","flows"}]}
@@ -41,10 +41,11 @@ static json_t *one_service(struct controller *controller, struct service *servic
 		json_array_append_new(vips, report_vip(&service->config->vips[i]));
 	for (size_t i = 0; i < service->members; i++)
 		json_array_append_new(backends, one_backend(controller, service, i));
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "service", service->config->name,
-			 "state", report_state(service), "reason", report_string(service->reason),
-			 "learned", report_is_learned(service), "vips", vips, "policy",
-			 report_policy(service->config), "backends", backends);
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o}", "service",
+			 service->config->name, "state", report_state(service), "reason",
+			 report_string(service->reason), "learned", report_is_learned(service),
+			 "vips", vips, "policy", report_policy(service->config), "flood",
+			 report_flood_json(controller, service), "backends", backends);
 }
 
 static json_t *leaving(const struct controller *controller)

@@ -7,7 +7,8 @@
  *  "flow_table":{"entries","open","syn","closing","fill"},
  *  "cells":{"used","limit"},
  *  "services":[{"service","id","state","reason","learning","signal","generation","digest","leaves",
- *               "published","age_ticks","backends","usable"}],
+ *               "published","age_ticks","backends","usable",
+ *               "flood":null or {"present","since_s","floods","lasted_s"}}],
  *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
  *  "outcomes":[{"outcome","number","verdict","packets","bytes","text"}]}
  */
@@ -133,9 +134,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 {
 	const struct generation *current = service->current;
 
-	(void)controller;
 	(void)request;
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o}",
 			 "service", service->config->name, "id", service->id, "state",
 			 report_state(service), "reason", report_string(service->reason),
 			 "learning", config_learning_text(service->config->learning), "signal",
@@ -144,7 +144,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 			 current ? report_digest(current->plan.digest) : json_null(), "leaves",
 			 (json_int_t)(current ? current->leaves : 0), "published",
 			 (json_int_t)service->published, "age_ticks", service->age, "backends",
-			 (json_int_t)service->members, "usable", (json_int_t)usable(service));
+			 (json_int_t)service->members, "usable", (json_int_t)usable(service),
+			 "flood", report_flood_json(controller, service));
 }
 
 static json_t *services(struct controller *controller)
@@ -186,6 +187,19 @@ static void warn(json_t *list, const char *format, const char *name)
 	json_array_append_new(list, json_sprintf(format, name));
 }
 
+static void warn_of_flood(json_t *list, const struct controller *controller,
+			  const struct service *service)
+{
+	struct report_flood flood;
+
+	if (report_flood(controller, service, &flood) && flood.present)
+		json_array_append_new(
+			list, json_sprintf("%s: FLOOD for %.0f s: more than %u new flows a second; "
+					   "what is beyond is sent by the ring, not remembered",
+					   service->config->name, flood.since_s,
+					   service->config->new_flows));
+}
+
 /* What an operator has to know first. */
 static json_t *warnings(const struct controller *controller)
 {
@@ -204,6 +218,7 @@ static json_t *warnings(const struct controller *controller)
 
 		if (!service->used || !service->members)
 			continue;
+		warn_of_flood(list, controller, service);
 		if (usable(service) == 0)
 			warn(list, "%s: no backend can take new flows", service->config->name);
 		else if (2 * usable(service) < service->members)

@@ -22,17 +22,22 @@ static bool is_null(const json_t *object, const char *name)
 	return json_is_null(value);
 }
 
-/* Does one of the explanation's notes say this? */
-static bool notes_say(const json_t *answer, const char *text)
+/* Does one of the texts of this list say this? */
+static bool one_says(const json_t *answer, const char *list, const char *text)
 {
-	const json_t *note;
+	const json_t *item;
 	size_t i;
 
-	json_array_foreach (json_object_get(answer, "notes"), i, note) {
-		if (strstr(json_string_value(note), text))
+	json_array_foreach (json_object_get(answer, list), i, item) {
+		if (strstr(json_string_value(item), text))
 			return true;
 	}
 	return false;
+}
+
+static bool notes_say(const json_t *answer, const char *text)
+{
+	return one_says(answer, "notes", text);
 }
 
 Test(report_policy, list_says_little_of_a_plain_service)
@@ -239,5 +244,89 @@ Test(report_policy, explain_notes_what_else_decides)
 	cr_assert(notes_say(answer, "50 new flows a second (70 at once)"));
 	cr_assert(notes_say(answer, "agent"));
 	cr_assert_str_eq(report_word(answer, "forward"), "gue");
+	json_decref(answer);
+}
+
+/* ---- floods ---- */
+
+#define SINCE 5 /* s */
+
+static struct larch_pressure pressure[LARCH_MAX_SERVICES];
+
+/* The scene's counter of ticks stands at 0: 2^32 of them, or more, have passed. */
+static void begin_flood(void)
+{
+	uint32_t shift = larch_window_shift(SCENE_STAMP_SHIFT);
+	uint64_t now = 3ull << 32;
+
+	pressure[3] = (struct larch_pressure){
+		.flows.number = (uint32_t)(now >> shift) - 1,
+		.flooded = 1,
+		.floods = 2,
+		.since = now - SINCE * SCENE_HZ,
+		.lasted = 7 * SCENE_HZ,
+	};
+	world.datapath.pressure = pressure;
+	world.service.new_flows = 20000;
+}
+
+Test(report_policy, a_flood_is_told_first)
+{
+	const json_t *flood;
+	json_t *answer;
+
+	begin_flood();
+	answer = report_ask("{\"command\":\"status\"}");
+	flood = json_object_get(report_first(answer, "services"), "flood");
+	cr_assert(json_is_true(json_object_get(flood, "present")));
+	cr_assert_float_eq(report_value_of(flood, "since_s"), SINCE, 1e-9);
+	cr_assert_eq(report_value_of(flood, "floods"), 2);
+	cr_assert_float_eq(report_value_of(flood, "lasted_s"), 7, 1e-9);
+	cr_assert(one_says(answer, "warnings",
+			   "web: FLOOD for 5 s: more than 20000 new flows a second"));
+	json_decref(answer);
+	/* No new flow has come for a window: it is over, though nobody has told. */
+	pressure[3].flows.number--;
+	answer = report_ask("{\"command\":\"status\"}");
+	flood = json_object_get(report_first(answer, "services"), "flood");
+	cr_assert(json_is_false(json_object_get(flood, "present")));
+	cr_assert(is_null(flood, "since_s"));
+	cr_assert_not(one_says(answer, "warnings", "FLOOD"));
+	json_decref(answer);
+}
+
+Test(report_policy, without_a_limit_there_is_no_flood)
+{
+	json_t *answer;
+
+	begin_flood();
+	world.service.new_flows = 0;
+	answer = report_ask("{\"command\":\"list\"}");
+	cr_assert(is_null(report_first(answer, "services"), "flood"));
+	json_decref(answer);
+}
+
+Test(report_policy, explain_asks_no_live_scores_in_a_flood)
+{
+	struct explain_input input = scene_input(world.scene, "10.1.0.7", 4711);
+	struct explain calm, flooded;
+	json_t *answer;
+
+	input.tuple.source_port =
+		htons(scene_port(world.scene, "10.1.0.7", LARCH_ARM_LEARNED, false));
+	input.size = 3;
+	explain_flow(&input, &calm);
+	/* The first candidate is busy. */
+	world.scene->live[calm.candidate[0].backend].in_flight = 1000;
+	explain_flow(&input, &calm);
+	cr_assert_neq(calm.member, calm.candidate[0].member);
+	input.flooded = true;
+	explain_flow(&input, &flooded);
+	cr_assert_eq(flooded.member, flooded.candidate[0].member);
+	cr_assert_eq(flooded.features.value[LARCH_FEATURE_SIZE], 0, "that of a usual SYN");
+	cr_assert_eq(calm.features.value[LARCH_FEATURE_SIZE], 3);
+	begin_flood();
+	answer = report_ask(EXPLAIN);
+	cr_assert_str_neq(report_word(answer, "decided_by"), "scores");
 	json_decref(answer);
 }
