@@ -21,6 +21,7 @@
 #include "guard.h"
 #include "classify.h"
 #include "steer.h"
+#include "quic.h"
 #include "sample.h"
 #include "again.h"
 #include "chance.h"
@@ -297,6 +298,8 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	}
 	if (go == GO || go == LARCH_FORWARD_FRAGMENT)
 		go = balance_guard(packet, go);
+	if (go == GO && packet->policy.flags & LARCH_SERVICE_QUIC)
+		go = quic_forward(context, packet);
 	outcome = go == GO ? balance_flow(packet) : go;
 	if (!is_on_its_way(outcome))
 		return outcome;

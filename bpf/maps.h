@@ -186,3 +186,12 @@ struct {
 	__type(value, struct larch_traffic);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_bck_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LARCH_MAX_QUIC);
+	__type(key, struct larch_quic);
+	__type(value, __u32);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_quic SEC(".maps");

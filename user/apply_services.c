@@ -108,6 +108,8 @@ int controller_write_services(struct controller *controller)
 
 	if (!error)
 		error = write_lists(controller, &change);
+	if (!error)
+		error = controller_write_quic(controller);
 	if (!error) {
 		publisher_limits(controller->datapath, controller->config->limit);
 		write_policies(controller);

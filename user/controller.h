@@ -103,6 +103,9 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 /* Writes what the packet path does with the packets of each service, and then to whom they go. */
 int controller_write_services(struct controller *controller);
 
+/* Keeps larch_quic as the configuration says. */
+int controller_write_quic(struct controller *controller);
+
 /* Makes larch_vips follow services, backends and tunnels. Without a change it writes nothing. */
 int controller_write_addresses(struct controller *controller);
 

@@ -100,6 +100,13 @@ int datapath_each_cell(const struct datapath *datapath,
 int datapath_reserve_cell(struct datapath *datapath, const struct larch_cell *cell);
 int datapath_remove_cell(struct datapath *datapath, const struct larch_cell *cell);
 
+/* Entries of larch_quic: which backend a server id of a service's connection ids names. */
+int datapath_each_quic(const struct datapath *datapath,
+		       void (*visit)(void *context, const struct larch_quic *key, uint32_t backend),
+		       void *context);
+int datapath_put_quic(struct datapath *datapath, const struct larch_quic *key, uint32_t backend);
+int datapath_remove_quic(struct datapath *datapath, const struct larch_quic *key);
+
 /* Entries of larch_access, read in batches; verdict: enum larch_access_verdict. */
 int datapath_each_access(const struct datapath *datapath,
 			 void (*visit)(void *context, const struct larch_access *key,

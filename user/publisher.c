@@ -143,6 +143,16 @@ void publisher_limits(struct datapath *datapath, const uint32_t *limit)
 	publisher_flag(datapath, LARCH_NO_ECHO, limit[LARCH_LIMIT_ECHO] == 0);
 }
 
+int publisher_quic(struct datapath *datapath, const struct larch_quic *key, uint32_t backend)
+{
+	return datapath_put_quic(datapath, key, backend);
+}
+
+int publisher_remove_quic(struct datapath *datapath, const struct larch_quic *key)
+{
+	return datapath_remove_quic(datapath, key);
+}
+
 int publisher_access(struct datapath *datapath, const struct larch_access *key, uint32_t verdict)
 {
 	return datapath_put_access(datapath, key, verdict);

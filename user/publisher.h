@@ -39,6 +39,10 @@ void publisher_flag(struct datapath *datapath, enum larch_settings_flag flag, bo
 /* limit[LARCH_LIMIT_COUNT]; without echo, requests are left to the host. */
 void publisher_limits(struct datapath *datapath, const uint32_t *limit);
 
+/* Entries of larch_quic. */
+int publisher_quic(struct datapath *datapath, const struct larch_quic *key, uint32_t backend);
+int publisher_remove_quic(struct datapath *datapath, const struct larch_quic *key);
+
 /* Entries of larch_access. */
 int publisher_access(struct datapath *datapath, const struct larch_access *key, uint32_t verdict);
 int publisher_remove_access(struct datapath *datapath, const struct larch_access *key);

@@ -88,6 +88,7 @@ struct larch_service {
 
 /* Key of larch_quic: which backend is it that a server id names? The value is a backend's id. */
 #define LARCH_QUIC_BYTES 8
+#define LARCH_MAX_QUIC	 (LARCH_MAX_SERVICES * (LARCH_MAX_MEMBERS + 1))
 
 struct larch_quic {
 	__u16 service;

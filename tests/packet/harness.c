@@ -314,6 +314,13 @@ struct larch_backend balancer_backend(uint32_t id)
 	return backend;
 }
 
+void balancer_put_quic(const struct larch_quic *key, uint32_t backend)
+{
+	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_quic, key, sizeof(*key), &backend,
+					  sizeof(backend), BPF_ANY),
+		     0);
+}
+
 void balancer_put_access(const struct larch_access *access, uint32_t verdict)
 {
 	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_access, access, sizeof(*access),

@@ -70,6 +70,7 @@ void balancer_put_vip(const struct larch_vip *vip, uint16_t service);
 void balancer_set_backend(uint32_t id, const struct larch_backend *backend);
 struct larch_backend balancer_backend(uint32_t id);
 
+void balancer_put_quic(const struct larch_quic *key, uint32_t backend);
 void balancer_put_access(const struct larch_access *access, uint32_t verdict);
 
 /* What is left to a source of new flows; false: it has not been seen. */

@@ -125,13 +125,13 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_DROP_ECHO_RATE,	/* test_echo.c */
 	LARCH_REPLY_ECHO,	/* test_echo.c */
 	LARCH_REPLY_TOO_BIG,	/* test_too_big.c */
+	LARCH_FORWARD_QUIC,	/* test_quic.c */
 	LARCH_CHANCE_ASKED,	/* test_chance.c */
 	LARCH_CHANCE_NEXT,
 	LARCH_CHANCE_CLAIMED,
 	LARCH_CHANCE_LOST,
 	LARCH_DROP_BAD_TOKEN,
 	/* Named, not in use yet. */
-	LARCH_FORWARD_QUIC,
 	LARCH_RETURN_NAT,
 	LARCH_RETURN_HOST,
 };
