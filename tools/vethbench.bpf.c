@@ -4,9 +4,8 @@
  * run with BPF_F_TEST_XDP_LIVE_FRAMES: it writes every header of each frame and redirects it into
  * the link whose turn it is. veth_sink stands on the near end of each link, counts and drops.
  *
- * Generator, balancer and sink follow one another on one CPU, so the time between the ends of two
- * blocks is what the packets of a block cost altogether. Paths that take turns see the same
- * disturbances: compare them block by block.
+ * Generator, balancer and sink follow one another on one CPU, so the time of a turn is what its
+ * packets cost altogether. Paths that take turns see the same machine: compare them turn by turn.
  */
 #include "vmlinux.h"
 
@@ -29,26 +28,34 @@ static __always_inline __u16 ipv4_checksum(const struct iphdr *ip)
 	return ~((sum & 0xffff) + (sum >> 16));
 }
 
-/* A block begins: notes what the one before took. */
-static __always_inline void end_block(struct veth_run *run, __u64 blocks)
+static __always_inline void begin_turn(struct veth_run *run, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns();
-
-	if (blocks > 0 && blocks <= VETH_BLOCKS) {
-		run->block[blocks - 1].ns = now - run->began;
-		run->block[blocks - 1].received = run->received - run->received_then;
-	}
 	run->began = now;
 	run->received_then = run->received;
 }
 
+/* A turn that a call of the kernel left unfinished is forgotten. */
+static __always_inline void end_turn(struct veth_run *run)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (run->sent && now - run->began < VETH_TURN_NS)
+		return;
+	if (run->sent) {
+		struct veth_turn *turn = &run->turn[run->turns++ % VETH_TURNS];
+
+		turn->ns = now - run->began;
+		turn->received = run->received - run->received_then;
+	}
+	begin_turn(run, now);
+}
+
 static __always_inline struct veth_path *next_path(struct veth_run *run)
 {
-	__u64 sent = run->sent++;
-
-	if (sent % VETH_BLOCK == 0)
-		end_block(run, sent / VETH_BLOCK);
-	return &run->path[run->paths == VETH_PATHS && sent / VETH_BLOCK % VETH_PATHS];
+	if (run->sent % VETH_BATCH == 0)
+		end_turn(run);
+	run->sent++;
+	return &run->path[run->paths == VETH_PATHS && run->turns % VETH_PATHS];
 }
 
 SEC("xdp")

@@ -5,7 +5,7 @@
  *
  * In: one link per path, named after what stands at its far end (larch, xdp_tx, nft, forward); the
  * object of vethbench.bpf.c. Out: a table on stdout; with --rows a line of JSON per comparison.
- * Larch and a rival take turns of 4096 packets; the ratio is the median over pairs of turns.
+ * Larch and a rival take turns of a millisecond; the ratio is the median over pairs of turns.
  * Rates are of the whole way: generator, both veth crossings, the balancer, and the sink.
  */
 #include <bpf/bpf.h>
@@ -28,9 +28,11 @@
 #define TCP_ACK	    0x10
 #define BACKENDS    0xc0a84d /* 192.168.77.0/24 */
 #define VIPS	    (BENCH_VIP_IPV4 >> 8)
-#define BATCH	    64
+#define CALL	    (1 << 19) /* packets of one call; setting one up takes 20 ms */
 #define READY_MS    5000 /* a balancer that lets nothing through by then will not do so later */
 #define LEAST_SHARE 0.99
+#define LEAST_PAIRS 8
+#define DISTURBED   2.0 /* times what its shortest turns take: it was not alone on the CPU */
 #define TRACKED_MAX "/proc/sys/net/netfilter/nf_conntrack_max"
 
 /* Who stands at the far end of a link. */
@@ -65,7 +67,7 @@ static struct {
 	struct bpf_object *object;
 	struct veth_run *run;
 	int generator;
-} bench = {.object_file = "build/vethbench.bpf.o", .pairs = 160};
+} bench = {.object_file = "build/vethbench.bpf.o", .pairs = 320};
 
 /* The programs' only global variable, in memory that we share with them. */
 static struct veth_run *map_run(void)
@@ -115,7 +117,7 @@ static int send_packets(uint64_t packets, uint32_t flags)
 	struct xdp_md context = {.data_end = sizeof(frame)};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = (int)packets,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = VETH_BATCH);
 
 	bench.run->tcp_flags = flags;
 	bench.run->sent = 0;
@@ -126,7 +128,7 @@ static int send_packets(uint64_t packets, uint32_t flags)
 /* Shows every flow to the end, as its clients would have. */
 static int warm_up(const struct end *end, uint32_t bits)
 {
-	uint64_t packets = 1u << bits > BATCH ? 1u << bits : BATCH;
+	uint64_t packets = 1u << bits > VETH_BATCH ? 1u << bits : VETH_BATCH;
 	int error = 0;
 
 	bench.run->paths = 1;
@@ -165,52 +167,55 @@ static bool can_track(uint32_t bits)
 	return most > 1u << bits;
 }
 
-/* Nanoseconds for each packet that came back, in every other block from `first` on. */
-static void read_blocks(size_t first, double *ns)
+/* Nanoseconds for each packet that came back, in every other turn from `first` on. */
+static void read_turns(size_t first, double *ns)
 {
 	for (size_t pair = 0; pair < bench.pairs; pair++) {
-		const struct veth_block *block = &bench.run->block[2 * pair + first];
+		const struct veth_turn *turn = &bench.run->turn[2 * pair + first];
 
-		ns[pair] = (double)block->ns / (double)(block->received ?: 1);
+		ns[pair] = (double)turn->ns / (double)(turn->received ?: 1);
 	}
+}
+
+/*
+ * Keeps the pairs of turns in which nothing else had the CPU for long: it would fall upon the
+ * slower one's turns more often, since they are longer. Returns how many.
+ */
+static size_t keep_undisturbed(double *ours, double *theirs)
+{
+	double most_ours = DISTURBED * spread_of(ours, bench.pairs).low;
+	double most_theirs = DISTURBED * spread_of(theirs, bench.pairs).low;
+	size_t kept = 0;
+
+	for (size_t pair = 0; pair < bench.pairs; pair++) {
+		if (ours[pair] > most_ours || theirs[pair] > most_theirs)
+			continue;
+		ours[kept] = ours[pair];
+		theirs[kept++] = theirs[pair];
+	}
+	return kept;
 }
 
 static int take_turns(const struct end *rival, uint32_t bits)
 {
-	uint64_t packets = 2 * bench.pairs * VETH_BLOCK;
-	double share;
-	int error;
+	double sent = 0, received = 0;
+	int error = 0;
 
 	set_path(0, &larch, bits);
 	set_path(1, rival, bits);
 	bench.run->paths = 2;
-	/* The last block ends when a further one begins. */
-	error = send_packets(packets + BATCH, TCP_ACK);
-	share = (double)bench.run->received / (double)(packets + BATCH);
-	if (!error && share < LEAST_SHARE) {
+	bench.run->turns = 0;
+	while (!error && bench.run->turns < 2 * bench.pairs) {
+		error = send_packets(CALL, TCP_ACK);
+		sent += (double)bench.run->sent;
+		received += (double)bench.run->received;
+	}
+	if (!error && received < LEAST_SHARE * sent) {
 		fprintf(stderr, "vethbench: of what was sent to larch and %s, %.1f %% came back\n",
-			rival->link, 100 * share);
+			rival->link, 100 * received / sent);
 		error = -EPROTO;
 	}
 	return error;
-}
-
-static void report(const struct rival *rival, uint32_t bits)
-{
-	double ours[VETH_BLOCKS / 2], theirs[VETH_BLOCKS / 2];
-	struct spread ratio;
-
-	read_blocks(0, ours);
-	read_blocks(1, theirs);
-	ratio = spread_ratio(theirs, ours, bench.pairs);
-	printf("  %-20s %8u %8.2f %7.3f %10.1f %10.1f\n", rival->name, 1u << bits, ratio.median,
-	       ratio.noise, spread_of(ours, bench.pairs).median,
-	       spread_of(theirs, bench.pairs).median);
-	fflush(stdout);
-	if (bench.rows)
-		fprintf(bench.rows,
-			"{\"case\": \"%s\", \"flows\": %u, \"ratio\": %.3f, \"noise\": %.3f}\n",
-			rival->name, 1u << bits, ratio.median, ratio.noise);
 }
 
 static void skip(const struct rival *rival, uint32_t bits, const char *why)
@@ -218,6 +223,29 @@ static void skip(const struct rival *rival, uint32_t bits, const char *why)
 	printf("  %-20s %8u  skipped: %s\n", rival->name, 1u << bits, why);
 	fflush(stdout);
 	fprintf(stderr, "vethbench: %s with %u flows skipped: %s\n", rival->name, 1u << bits, why);
+}
+
+static void report(const struct rival *rival, uint32_t bits)
+{
+	double ours[VETH_TURNS / 2], theirs[VETH_TURNS / 2];
+	struct spread ratio;
+	size_t pairs;
+
+	read_turns(0, ours);
+	read_turns(1, theirs);
+	pairs = keep_undisturbed(ours, theirs);
+	if (pairs < LEAST_PAIRS) {
+		skip(rival, bits, "the machine is too busy");
+		return;
+	}
+	ratio = spread_ratio(theirs, ours, pairs);
+	printf("  %-20s %8u %8.2f %7.3f %10.1f %10.1f\n", rival->name, 1u << bits, ratio.median,
+	       ratio.noise, spread_of(ours, pairs).median, spread_of(theirs, pairs).median);
+	fflush(stdout);
+	if (bench.rows)
+		fprintf(bench.rows,
+			"{\"case\": \"%s\", \"flows\": %u, \"ratio\": %.3f, \"noise\": %.3f}\n",
+			rival->name, 1u << bits, ratio.median, ratio.noise);
 }
 
 static void compare(const struct rival *rival, uint32_t bits)
@@ -299,8 +327,8 @@ static int run_all(void)
 static const struct option_row rows[] = {
 	{"object", "FILE", "object of vethbench.bpf.c (build/vethbench.bpf.o)", option_text,
 	 &bench.object_file, 0, 0},
-	{"pairs", "COUNT", "turns of 4096 packets for each of two (160)", option_count,
-	 &bench.pairs, 3, VETH_BLOCKS / 2},
+	{"pairs", "COUNT", "turns of each of two (320)", option_count, &bench.pairs, LEAST_PAIRS,
+	 VETH_TURNS / 2},
 	{"flows", "COUNT", "only with so many flows", option_count, &bench.only_flows, 1, 1 << 20},
 	{"rows", "FILE", "append a line of JSON per comparison", option_text, &bench.rows_file, 0,
 	 0},

@@ -61,7 +61,7 @@ test_ratios_over_veth_are_rows_with_ratio() {
 test_rival_that_is_missing_costs_its_rows_and_says_why() {
 	local out=$E2E_WORK/out err=$E2E_WORK/err rows=$E2E_WORK/rows
 	rm "$bench/tx.bpf.o"
-	LAB_ID=$LAB_ID-bench BUILD=$bench tools/compare-veth --pairs 3 --flows 1 --rows "$rows" \
+	LAB_ID=$LAB_ID-bench BUILD=$bench tools/compare-veth --pairs 20 --flows 1 --rows "$rows" \
 		>"$out" 2>"$err"
 	same "exit status" $? 0
 	ln -s "$BUILD/tx.bpf.o" "$bench/"

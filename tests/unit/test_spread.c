@@ -38,6 +38,7 @@ Test(spread, a_wild_value_moves_neither_median_nor_noise_far)
 
 	cr_assert_eq(spread.median, 14);
 	cr_assert_eq(spread.noise, 2, "half of 16 - 12");
+	cr_assert_eq(spread.low, 10);
 }
 
 Test(spread, what_pairs_share_drops_out)

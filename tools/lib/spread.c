@@ -23,6 +23,7 @@ struct spread spread_of(const double *value, size_t count)
 	return (struct spread){
 		.median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2,
 		.noise = (sorted[3 * (count - 1) / 4] - sorted[(count - 1) / 4]) / 2,
+		.low = sorted[(count - 1) / 20],
 	};
 }
 

@@ -5,9 +5,10 @@
 
 #include <stddef.h>
 
-// Median, and half the distance between the quartiles; 0 and 0 of no values.
+// Median, half the distance between the quartiles, and what all but the smallest twentieth reach;
+// all 0 of no values.
 struct spread {
-	double median, noise;
+	double median, noise, low;
 };
 
 struct spread spread_of(const double *value, size_t count);
