@@ -88,7 +88,8 @@ static double most_of(const char *key)
 	size_t i;
 
 	json_array_foreach (chart.rows, i, row)
-		most = fmax(most, number_of(row, key) + number_of(row, "noise"));
+		if (has(row, key))
+			most = fmax(most, number_of(row, key) + number_of(row, "noise"));
 	return most > 0 ? most : 1;
 }
 
