@@ -14,13 +14,15 @@ cleanup() {
 	lab_in balancer ip route del 10.50.1.0/24
 }
 
-# The configuration with more keys for the service web: with_keys "hash: source" ...
+# The configuration with more keys for the service web: with_keys "hash: source" ... With a forward
+# of its own, that is for both services.
 with_keys() {
-	local key script=
+	local key forward=ipip
 	for key in "$@"; do
-		script+="/name: web/a \\    $key"$'\n'
-	done
-	larch_config | sed "$script"
+		[[ $key != forward:* ]] || forward=${key#forward: }
+		[[ $key = forward:* ]] || echo "    $key"
+	done >"$E2E_WORK/keys"
+	larch_config | sed "/name: web/r $E2E_WORK/keys"
 }
 
 # Takes a configuration from stdin over, and fails if it is refused.
@@ -146,6 +148,172 @@ test_a_source_stays_on_its_backend_by_whatever_port() {
 			"$BUILD/jsonget" outcome)" forward_flow || return
 	done
 	reload_with
+}
+
+# --- access lists ----------------------------------------------------------------------------
+
+# Packets of an outcome so far, by its number in include/larch/outcome.h.
+packets_of() {
+	counter larch_outcomes "$1" packets
+}
+
+DENIED=24 SOURCE_RATE=25 STATELESS=4
+
+answered() {
+	get "$1" "http://$LAB_VIP4/" -m 2 -o /dev/null || fail "$1 is not answered"
+}
+
+not_answered() {
+	get "$1" "http://$LAB_VIP4/" -m 1 -o /dev/null 2>/dev/null || return 0
+	fail "$1 is answered"
+}
+
+answered6() {
+	get "$1" "http://[$LAB_VIP6]/" -m 2 -o /dev/null || fail "$1 is not answered"
+}
+
+not_answered6() {
+	get "$1" "http://[$LAB_VIP6]/" -m 1 -o /dev/null 2>/dev/null || return 0
+	fail "$1 is answered"
+}
+
+# Entries of larch_access.
+networks() {
+	bpftool map dump pinned "$LAB_PINS/larch_access" | grep -c '"prefix"'
+}
+
+test_denied_clients_are_cut_off_and_the_others_go_on() {
+	local before theirs their_pid
+	reload_with || return
+	LAB_CLIENTS4=10.2.0.0/24 LAB_CLIENTS6=fd00:2::/48 \
+		load_start theirs --rate 1 --duration 4 --long 5 --long-interval-ms 50
+	theirs=$LOAD their_pid=$LOAD_PID
+	LAB_CLIENTS4=10.1.0.0/24 LAB_CLIENTS6=fd00:1::/48 \
+		load_start others --rate 100 --duration 5 --long 20 --long-interval-ms 50
+	answered 10.2.0.9 && answered6 fd00:2::9 || return
+	before=$(packets_of $DENIED)
+	reload_with "deny: [10.2.0.0/16, 'fd00:2::/32']" || return
+	not_answered 10.2.0.9 && not_answered6 fd00:2::9 && answered 10.3.0.9 && answered6 fd00:3::9 || return
+	check "denied" "$(packets_of $DENIED) > $before" &&
+		refused 0 'The access list denies this source \(10.2.0.0/16\)' \
+			lab_ctl explain 10.2.0.9:4000 "$LAB_VIP4:80/tcp" &&
+		refused 0 'access: 0 allow, 2 deny, others allowed' lab_ctl list || return
+	load_wait && load_unbroken || return
+	kill -INT "$their_pid"
+	wait "$their_pid"
+	LOAD=$theirs
+	check "their long flows that broke" "$(load_get long broken total) == 5" || return
+	reload_with && answered 10.2.0.9 && answered6 fd00:2::9 && same "networks" "$(networks)" 0
+}
+
+test_a_list_of_the_allowed_denies_all_others() {
+	reload_with "allow: [10.1.0.0/16, 10.2.0.9]" "deny: 10.1.0.8" || return
+	answered 10.1.0.9 && answered 10.2.0.9 && not_answered 10.1.0.8 && not_answered 10.2.0.8 &&
+		not_answered6 fd00:1::9 || return
+	reload_with "allow: [10.1.0.0/16, '::/0']" || return
+	answered6 fd00:1::9 && answered 10.1.0.8 && not_answered 10.2.0.9 || return
+	reload_with "deny: '::/0'" || return
+	not_answered6 fd00:1::9 && answered 10.2.0.9 && same "networks" "$(networks)" 2 || return
+	# The other service has no list.
+	reload_with && answered6 fd00:1::9
+}
+
+# filler N: ", 11.N.0.0/32, ...", so that a change takes a while.
+filler() {
+	awk -v n="$1" 'BEGIN { for (i = 0; i < 3000; i++) printf ", 11.%d.%d.%d", n, i / 250, i % 250 }'
+}
+
+# Whoever may ask by the list before and by the next one must never meet half of a change.
+test_lists_change_under_load_and_deny_nobody_meanwhile() {
+	local i before keys=("allow: [10.1.0.0/16, 'fd00:1::/32'" "deny: [10.2.0.0/16, '2000::/3'"
+		"deny: [10.2.0.0/16" "allow: [10.0.0.0/8, '::/0'" "allow: [10.1.0.0/24, 'fd00:1::/48'")
+	reload_with || return
+	before=$(packets_of $DENIED)
+	LAB_CLIENTS4=10.1.0.0/24 LAB_CLIENTS6=fd00:1::/48 \
+		load_start lists --rate 300 --duration 5 --long 30 --long-interval-ms 20
+	for i in $(seq 15); do
+		sleep 0.2
+		reload_with "${keys[i % 5]}$(filler "$i")]" || return
+	done
+	reload_with && load_wait && load_unbroken && same "networks" "$(networks)" 0 &&
+		same "packets denied" "$(packets_of $DENIED)" "$before"
+}
+
+test_lists_survive_a_restart() {
+	reload_with "deny: [10.2.0.0/16, 10.3.0.9]" || return
+	larchd_stop KILL
+	not_answered 10.2.0.9 && answered 10.1.0.9 || return
+	with_keys "deny: [10.3.0.0/16]" >"$LAB_DIR/larch.yaml"
+	larchd_start || return
+	answered 10.2.0.9 && not_answered 10.3.0.9 && same "networks" "$(networks)" 1 && reload_with
+}
+
+# A list of 20000 networks, and then of 20000 others.
+test_long_lists_are_taken_over() {
+	local half list
+	for half in 11 12; do
+		list=$(awk -v half=$half 'BEGIN { for (i = 0; i < 20000; i++)
+			printf "%s%d.%d.%d.0/24", i ? ", " : "", half, i / 250, i % 250 }')
+		reload_with "deny: [$list]" || return
+		same "networks" "$(networks)" 20000 && answered 10.1.0.9 || return
+	done
+	refused 0 'denies this source \(12.0.7.0/24\)' lab_ctl explain 12.0.7.1:1 "$LAB_VIP4:80/tcp" &&
+		reload_with && same "networks" "$(networks)" 0
+}
+
+# --- limits and state ------------------------------------------------------------------------
+
+test_a_source_is_held_to_its_rate() {
+	local before pids=() pid
+	reload_with "source_rate: 2" "source_burst: 3" || return
+	before=$(packets_of $SOURCE_RATE)
+	for _ in $(seq 12); do
+		get 10.2.0.9 "http://$LAB_VIP4/" -m 1 -o /dev/null 2>/dev/null &
+		pids+=($!)
+	done
+	answered 10.3.0.9 || return
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	check "dropped" "$(packets_of $SOURCE_RATE) - $before > 3" &&
+		refused 0 'source_rate: beyond 2 new flows' lab_ctl explain 10.2.0.9:1 "$LAB_VIP4:80/tcp" &&
+		reload_with
+}
+
+test_without_state_packets_go_by_the_ring_and_nothing_is_remembered() {
+	local before flows
+	reload_with "state: false" || return
+	before=$(packets_of $STATELESS) flows=$(new_flows)
+	load_start stateless --rate 200 --duration 3 --long 20 --long-interval-ms 50
+	load_wait && load_unbroken || return
+	check "stateless packets" "$(packets_of $STATELESS) - $before > 1000" &&
+		refused 0 '^No state is kept' lab_ctl explain 10.1.0.9:4000 "$LAB_VIP4:80/tcp" &&
+		refused 0 'forward ipip, no state' lab_ctl list || return
+	reload_with
+}
+
+test_a_flood_is_a_banner() {
+	reload_with "new_flows: 1000" || return
+	load_start flood --rate 2000 --duration 3 --requests 1
+	eventually 5 "the banner" eval 'lab_ctl status | grep -q "WARNING: web: FLOOD"' || return
+	refused 0 'FLOOD for' lab_ctl list web || return
+	load_wait && load_unbroken || return
+	eventually 10 "its end" eval '! lab_ctl status | grep -q FLOOD' || return
+	check "floods" "$(lab_ctl -o json status | "$BUILD/jsonget" services 0 flood floods) > 0" && reload_with
+}
+
+# --- all of it at once -----------------------------------------------------------------------
+
+test_policies_change_under_load_and_break_nothing() {
+	local i keys=("forward: gue" "agent: true" "new_flows: 50000" "source_rate: 100000"
+		"deny: [192.0.2.0/24]" "signal: connect")
+	reload_with || return
+	load_start storm --rate 200 --duration 6 --long 40 --long-interval-ms 50
+	for i in $(seq 18); do
+		sleep 0.25
+		reload_with "${keys[i % 6]}" "${keys[(i + 1) % 6]}" || return
+	done
+	reload_with && load_wait && load_unbroken
 }
 
 run_tests "$@"
