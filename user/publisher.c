@@ -117,15 +117,27 @@ int publisher_vips(struct datapath *datapath, const struct larch_vip_slot *entry
 	return 0;
 }
 
+static void set_policy(struct larch_service *at, const struct larch_policy *policy)
+{
+	uint64_t word;
+
+	memcpy(&word, policy, sizeof(word));
+	__atomic_store_n((uint64_t *)(void *)&at->policy, word, __ATOMIC_RELEASE);
+}
+
+/* Nobody must look for figures that are going, or are not there yet: flags go first and come last.
+ */
 void publisher_service(struct datapath *datapath, uint32_t id, const struct larch_service *service)
 {
 	struct larch_service *at = &datapath->services[id];
-	uint64_t policy;
+	struct larch_policy meanwhile = at->policy;
 
-	memcpy(&policy, &service->policy, sizeof(policy));
-	memcpy((char *)at + sizeof(policy), (const char *)service + sizeof(policy),
-	       sizeof(*at) - sizeof(policy));
-	__atomic_store_n((uint64_t *)(void *)&at->policy, policy, __ATOMIC_RELEASE);
+	meanwhile.flags &= service->policy.flags;
+	set_policy(at, &meanwhile);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memcpy((char *)at + sizeof(at->policy), (const char *)service + sizeof(at->policy),
+	       sizeof(*at) - sizeof(at->policy));
+	set_policy(at, &service->policy);
 }
 
 void publisher_flag(struct datapath *datapath, enum larch_settings_flag flag, bool set)

@@ -113,6 +113,38 @@ test_agents_answer_to_where_tunnels_leave_from() {
 	reload_with && same "ends of tunnels" "$(vips_of_kind 4)" "" && vip_answers
 }
 
+# "address port" of each entry for answers of NAT, with addresses as words.
+returns() {
+	vips_of_kind 3 | cut -d ' ' -f 1,2 | sort
+}
+
+# A service of NAT besides the others, of these backends.
+with_nat() {
+	local backend
+	larch_config | sed '$d'
+	printf '  - {name: nat, address: 10.99.0.77, port: 80, protocol: tcp, forward: nat, backend_port: 8080,\n'
+	printf '     backends: ['
+	for backend in "$@"; do
+		printf '{name: %s, address: %s, concurrency: 8}, ' "$backend" "$(backend_address "$backend")"
+	done
+	printf ']}\n...\n'
+}
+
+test_answers_of_nat_are_turned_back_while_their_backends_may_have_flows() {
+	local port=$((8080 >> 8 | (8080 & 255) << 8)) b1 b2
+	b1=$(word 10.50.1.2) b2=$(word 10.50.2.2)
+	same "flags" "$(setting flags)" "1," || return
+	with_nat b1 b2 | reload_accepted || return
+	same "flags" "$(setting flags)" "3," &&
+		same "answers" "$(returns)" "$(printf '%s\n' "$b1 $port" "$b2 $port" | sort)" || return
+	# b2 has left all services, but a flow may be left.
+	with_nat b1 | sed '/name: b2,.*weight/d' | reload_accepted || return
+	same "answers" "$(returns)" "$(printf '%s\n' "$b1 $port" "$b2 $port" | sort)" || return
+	eventually 60 "b2 forgotten" log_has 'b2: its last flow has ended' || return
+	eventually 10 "its answers" eval '[ "$(returns)" = "'"$b1 $port"'" ]' || return
+	reload_with && same "answers" "$(returns)" "" && same "flags" "$(setting flags)" "1,"
+}
+
 # --- flows -----------------------------------------------------------------------------------
 
 test_mode_changes_break_nothing() {
