@@ -12,8 +12,6 @@
 #include "report.h"
 #include "report_guess.h"
 
-#define USUAL_SIZE 60 /* bytes of a SYN with the usual options */
-
 /* How well a row of cells fits the flow; of equal fits, the one with more flows is typical. */
 enum fit { FIT_NONE, FIT_SERVICE, FIT_PORT, FIT_SOURCE };
 
@@ -81,7 +79,7 @@ static void take_typical(const struct controller *controller, struct service *se
 
 	if (fit == FIT_NONE) {
 		interface = controller_interfaces(controller, &count);
-		typical.value[LARCH_FEATURE_SIZE] = larch_size_class(USUAL_SIZE);
+		typical.value[LARCH_FEATURE_SIZE] = larch_usual_size_class(tuple->ipv6);
 		typical.value[LARCH_FEATURE_INGRESS] =
 			count ? if_nametoindex(interface[0].name) : 0;
 	}

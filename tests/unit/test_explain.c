@@ -155,6 +155,28 @@ Test(explain, given_hops_decide_the_leaf)
 	free(scene);
 }
 
+/* A flow by source has no port, and no packet of it is its first: neither can decide. */
+Test(explain, by_source_neither_port_nor_size_decides)
+{
+	static const enum larch_feature features[] = {LARCH_FEATURE_PORT, LARCH_FEATURE_SIZE};
+	struct scene *scene = scene_new();
+	struct explain_input input = scene_input(scene, FAR, 4711);
+	struct explain out;
+
+	input.size = 3;
+	for (size_t i = 0; i < 2; i++) {
+		scene->plan.tree.node[2].feature = features[i];
+		scene->plan.tree.node[2].threshold = 0;
+		input.policy.flags = 0;
+		explain_flow(&input, &out);
+		cr_assert_eq(out.leaf, 2);
+		input.policy.flags = LARCH_SERVICE_BY_SOURCE;
+		explain_flow(&input, &out);
+		cr_assert_eq(out.leaf, 1);
+	}
+	free(scene);
+}
+
 static void remember(struct scene *scene, const struct explain *flow, uint32_t bucket,
 		     enum larch_flow_state state)
 {
