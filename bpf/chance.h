@@ -180,21 +180,21 @@ static __always_inline int chance_open(struct xdp_md *context, const struct pack
 				       struct larch_question *question)
 {
 	__u32 before = packet->link_bytes + packet->bytes - packet->payload;
-	struct cursor cursor = cursor_begin(context);
+	struct cursor cursor = cursor_begin(context), start = cursor;
+	struct ethhdr *ethernet = cursor_take(&start, sizeof(*ethernet)), kept;
 	struct larch_question *found;
-	struct ethhdr *ethernet;
 	struct larch_gue *gue;
-	__be16 ethertype;
 
-	if (before > 256 || !cursor_take(&cursor, before & 0x1ff))
+	if (!ethernet || before > 256 || !cursor_take(&cursor, before & 0x1ff))
 		return LARCH_DROP_BAD_TOKEN;
+	kept = *ethernet;
 	gue = cursor_take(&cursor, sizeof(*gue));
 	found = cursor_take(&cursor, sizeof(*found));
 	if (!gue || !found || gue->version != LARCH_QUESTION_WORDS || gue->flags ||
 	    found->magic != bpf_htonl(LARCH_QUESTION_MAGIC))
 		return LARCH_DROP_BAD_TOKEN;
 	*question = *found;
-	ethertype = bpf_htons(gue->protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP);
+	kept.h_proto = bpf_htons(gue->protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP);
 	if (bpf_xdp_adjust_head(context,
 				(int)(before + sizeof(*gue) + sizeof(*found) - sizeof(*ethernet))))
 		return LARCH_DROP_INTERNAL;
@@ -202,7 +202,7 @@ static __always_inline int chance_open(struct xdp_md *context, const struct pack
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
 	if (!ethernet)
 		return LARCH_DROP_INTERNAL;
-	ethernet->h_proto = ethertype; /* the addresses are written when the packet leaves */
+	*ethernet = kept; /* its addresses count if its sender must be told something */
 	return GO;
 }
 

@@ -122,7 +122,7 @@ static __always_inline bool too_big_ipv6(struct cursor *cursor, const struct pac
 STAGE int too_big(struct xdp_md *context, struct packet *packet)
 {
 	const struct larch_settings *settings = service_settings();
-	__u32 link = packet ? packet->link_bytes : 0, added;
+	__u32 link = packet ? packet->link_bytes : 0, added, bytes;
 	struct cursor cursor;
 
 	if (!packet || !settings || link > PACKET_LINK_MOST)
@@ -133,7 +133,8 @@ STAGE int too_big(struct xdp_md *context, struct packet *packet)
 		(packet->tuple.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	if (bpf_xdp_adjust_head(context, -(int)added))
 		return LARCH_DROP_NO_HEADROOM;
-	if (bpf_xdp_adjust_tail(context, (int)(link + TOO_BIG_QUOTED) - (int)packet->frame_bytes))
+	bytes = added + link + TOO_BIG_QUOTED;
+	if (bpf_xdp_adjust_tail(context, (int)bytes - (int)bpf_xdp_get_buff_len(context)))
 		return LARCH_DROP_INTERNAL;
 	cursor = cursor_begin(context);
 	if (!too_big_link(&cursor, added) || !cursor_take(&cursor, link))

@@ -16,6 +16,7 @@
 
 #include "arrange.h"
 #include "larch/chance.h"
+#include "reply.h"
 
 #define SELF_IPV4 "10.254.0.1" /* where arrange_backend()'s tunnels begin */
 #define SELF_IPV6 "fd00:254::1"
@@ -172,6 +173,45 @@ Test(chance, every_member_is_asked_before_the_flow_is_given_up)
 	cr_assert_null(flow_of(&ipv4));
 	cr_assert_eq(backend_reached(&result),
 		     FIRST_BACKEND + larch_hash_slot(hash_of(&ipv4)) % MEMBERS);
+}
+
+static void shrink_backends(uint16_t mtu)
+{
+	for (uint32_t m = 0; m < MEMBERS; m++) {
+		struct larch_backend backend = balancer_backend(FIRST_BACKEND + m);
+
+		backend.mtu = mtu;
+		balancer_set_backend(FIRST_BACKEND + m, &backend);
+	}
+}
+
+/* The message is about the packet in the answer, and its sender's; it leaves as the answer came. */
+static void check_too_big(const struct spec *spec)
+{
+	struct frame packet = frame_build(spec), answer;
+	struct result result = balancer_send(&packet);
+	size_t quoted = packet.network + (spec->ipv6 ? IPV6_BYTES : IPV4_BYTES) + ICMP_BYTES;
+
+	balancer.settings->limit[LARCH_LIMIT_TOO_BIG] = 100;
+	answer = turned(&result.frame, LARCH_ANSWER_OTHERS);
+	memcpy(packet.byte, answer.byte, 2 * 6);
+	shrink_backends(1290);
+	cr_assert(balancer_run(&answer, &result));
+	cr_assert_eq(result.verdict, XDP_TX);
+	cr_assert_null(reply_wrong(&packet, &result.frame), "%s",
+		       reply_wrong(&packet, &result.frame));
+	cr_assert_eq(result.frame.size, quoted + TOO_BIG_QUOTED);
+	cr_assert_arr_eq(result.frame.byte + quoted, packet.byte + packet.network, TOO_BIG_QUOTED);
+}
+
+Test(chance, the_sender_of_a_packet_that_does_not_fit_the_next_question_is_told_so)
+{
+	check_too_big(&(struct spec){.from = CLIENT, .payload = 1300});
+}
+
+Test(chance, the_sender_of_an_ipv6_packet_that_does_not_fit_the_next_question_is_told_so)
+{
+	check_too_big(&(struct spec){.ipv6 = true, .from = CLIENT6, .payload = 1300});
 }
 
 Test(chance, at_most_64_members_are_asked)
