@@ -74,15 +74,15 @@ STAGE int flow_find(__u64 hash, __u32 mask)
 #define VACANT (1 << 30)
 
 /*
- * The same for a flow that is most likely new, in one look: where its first bucket has room to
- * spare, its second, and with it a cache miss, is left alone. Should the flow stand there all the
- * same (its first bucket has emptied since), the new entry is the one that is found from now on.
+ * The same for a flow that is most likely new: where it is not, and its first bucket has room to
+ * spare, also says where. Both buckets are looked through all the same: a late copy of a SYN must
+ * find its flow in the second, though the first may have emptied since, or it would be hidden.
  */
 STAGE int flow_find_new(__u64 hash, __u32 mask)
 {
 	__u32 tag = larch_hash_tag(hash), index = larch_hash_bucket(hash, mask), taken = 0;
 	struct larch_bucket *bucket = flow_bucket(index);
-	int vacant = NO_PLACE;
+	int vacant = NO_PLACE, second;
 
 	if (!bucket)
 		return NO_PLACE;
@@ -98,9 +98,10 @@ STAGE int flow_find_new(__u64 hash, __u32 mask)
 		else
 			taken++;
 	}
-	if (taken < LARCH_BUCKET_FLOWS - 1)
-		return vacant | VACANT;
-	return flow_find_in(larch_hash_second_bucket(hash, mask), tag);
+	second = flow_find_in(larch_hash_second_bucket(hash, mask), tag);
+	if (second != NO_PLACE || taken >= LARCH_BUCKET_FLOWS - 1)
+		return second;
+	return vacant | VACANT;
 }
 
 /* Replaces an entry's identity if nobody else changed it since it was read. */

@@ -267,6 +267,24 @@ Test(flow, thousands_are_told_apart)
 		EXPECT(SEND(.client = client), FORWARD_FLOW);
 }
 
+/* It may be a late copy: were it taken for a new flow, its entry would hide the established one. */
+Test(flow, a_syn_finds_its_flow_in_the_second_bucket_though_the_first_is_empty)
+{
+	struct spec syn = {.flags = SYN};
+	uint32_t mask = balancer.settings->bucket_mask;
+	struct larch_flow *flow;
+
+	flow = &balancer.bucket[larch_hash_second_bucket(hash_of(&syn), mask)].flow[0];
+	flow->identity = (union larch_identity){
+		.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1),
+		.backend = FIRST_BACKEND,
+		.stamp = now_stamp() & LARCH_STAMP_MASK,
+		.state = LARCH_FLOW_OPEN,
+	};
+	EXPECT(balancer_send_spec(&syn), FORWARD_FLOW);
+	EXPECT(SEND(), FORWARD_FLOW);
+}
+
 /* Such a flow has many connections: a SYN of the next one says nothing of its beginning. */
 Test(flow, by_source_a_syn_looks_for_its_flow_in_both_buckets)
 {
