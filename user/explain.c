@@ -57,10 +57,11 @@ static struct larch_features features_of(const struct explain_input *input,
 					 const struct explain *flow)
 {
 	const struct larch_tuple *tuple = &input->tuple;
+	bool by_source = input->policy.flags & LARCH_SERVICE_BY_SOURCE;
 	struct larch_cell cell = {
 		.source = endpoint_source(tuple),
 		.ingress = input->ingress,
-		.port = ntohs(tuple->destination_port),
+		.port = by_source ? 0 : ntohs(tuple->destination_port),
 		.protocol = tuple->protocol,
 		.hops = (uint8_t)input->hops,
 		.size = size_of(input, flow),
