@@ -161,7 +161,7 @@ test_reload_is_honest() {
 	refused 0 "reloaded .*: 2 services, 4 backends" lab_ctl reload || return
 	number=$(generation)
 	larch_config | sed 's/weight: 100/weight: 10x/' >"$LAB_DIR/larch.yaml"
-	refused 1 "larch.yaml:12:50: .*'10x'; expected" lab_ctl reload || return
+	refused 1 "larch.yaml:13:50: .*'10x'; expected" lab_ctl reload || return
 	same "generation" "$(generation)" "$number" &&
 		same "config ok" "$(json config ok -- status)" false || return
 	larch_config >"$LAB_DIR/larch.yaml"
