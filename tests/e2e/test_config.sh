@@ -33,19 +33,19 @@ test_check_accepts_the_example() {
 test_check_refuses_mistakes_with_line_column_and_what_was_expected() {
 	bad 's/^flow_table:/flow_tabel:/' "3:1: flow_tabel: unknown key .*did you mean 'flow_table'" &&
 		bad '3a flow_table: {entries: 2048}' "4:1: .*'flow_table' is given twice; first in line 3" &&
-		bad 's/weight: 100/weight: 10x/' "12:50: .*'10x'; expected a whole number" &&
-		bad 's/weight: 100/weight: 70000/' "12:50: .*'70000'; expected .* to 65535" &&
-		bad 's/10.50.2.2/10.50.1.2/' '13:29: .*has that backend already.*line 12' &&
-		bad 's/{name: b1,/{name: b2,/' '13:16: .*services\[0\].backends\[1\].name' &&
+		bad 's/weight: 100/weight: 10x/' "13:50: .*'10x'; expected a whole number" &&
+		bad 's/weight: 100/weight: 70000/' "13:50: .*'70000'; expected .* to 65535" &&
+		bad 's/10.50.2.2/10.50.1.2/' '14:29: .*has that backend already.*line 13' &&
+		bad 's/{name: b1,/{name: b2,/' '14:16: .*services\[0\].backends\[1\].name' &&
 		bad 's/\[80, 8080\]/[80, 0]/' "8:16: .*port\[1\] is '0'; expected" &&
 		bad 's/protocol: tcp/protocol: sctp/' "9:15: .*'sctp'; expected tcp or udp" &&
 		bad 's/interval: 250ms/interval: 250/' "4:22: .*'250'; expected a time" &&
 		bad 's/learning: off/learning: of/' "10:15: .*'of'; expected off, shadow or on" &&
-		bad 's/"10.50.1.2"/10.50.1/' "12:29: .*'10.50.1'; expected an IPv4 or IPv6 address"
+		bad 's/"10.50.1.2"/10.50.1/' "13:29: .*'10.50.1'; expected an IPv4 or IPv6 address"
 }
 
 test_check_refuses_a_service_without_backends() {
-	bad '/^      - {name: b/d' '11:14: services\[0\].backends: backends is empty; expected a list'
+	bad '/^      - {name: b/d' '12:14: services\[0\].backends: backends is empty; expected a list'
 }
 
 test_check_refuses_every_truncated_file() {

@@ -77,8 +77,14 @@ transfer() {
 
 # Packets that the agents of all backends took out of tunnels.
 decapsulated() {
-	bpftool map show name larch_agent | sed -n 's/^\([0-9]*\): .*/\1/p' | while read -r id; do
-		bpftool map lookup id "$id" key 0 0 0 0
+	local backend program map
+	for backend in $(lab_backend_names); do
+		program=$(lab_in "$backend" ip -d link show dev eth0 |
+			sed -n 's/.*prog\/xdp id \([0-9]*\) .*/\1/p')
+		for map in $(bpftool prog show id "$program" | sed -n 's/.*map_ids \([0-9,]*\).*/\1/p' | tr ',' ' '); do
+			bpftool map show id "$map" | grep -q 'name larch_agent ' &&
+				bpftool map lookup id "$map" key 0 0 0 0
+		done
 	done | awk '$1 == "\"packets\":" { sum += $2 } END { print sum + 0 }'
 }
 
