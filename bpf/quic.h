@@ -3,6 +3,7 @@
  * QUIC by connection id: a server writes into the ids that it chooses which backend it is, in plain
  * (draft-ietf-quic-load-balancers, without encryption), so that a connection keeps its backend when
  * its client's address changes. Ids that clients chose, in Initial and 0-RTT packets, mean nothing.
+ * Nor does the "fixed" bit: peers that agree on it set it as they like (RFC 9287).
  */
 #pragma once
 
@@ -11,7 +12,6 @@
 #include "packet.h"
 
 #define QUIC_LONG	  0x80 /* header form */
-#define QUIC_FIXED	  0x40
 #define QUIC_VERSION_1	  0x00000001
 #define QUIC_VERSION_2	  0x6b3343cf
 #define QUIC_TYPE_SHIFT	  4
@@ -47,7 +47,7 @@ static __always_inline bool quic_find_id(struct cursor *cursor, __u32 bytes)
 	__u8 *first = cursor_take(cursor, 1);
 	struct quic_long *header;
 
-	if (!first || !(*first & QUIC_FIXED))
+	if (!first)
 		return false;
 	if (!(*first & QUIC_LONG))
 		return true;
