@@ -17,12 +17,13 @@ static __always_inline void classify_cell(struct packet *packet, __u32 size_clas
 {
 	const struct larch_tuple *tuple = &packet->tuple;
 	struct larch_cell *cell = &packet->cell;
+	bool nat = packet->policy.mode == LARCH_MODE_NAT; /* seen from both sides */
 
-	cell->ingress = packet->ingress;
+	cell->ingress = nat ? 0 : packet->ingress;
 	cell->service = packet->service;
 	cell->port = packet_by_source(packet) ? 0 : bpf_ntohs(tuple->destination_port);
 	cell->protocol = tuple->protocol;
-	cell->hops = larch_hops(packet->ttl);
+	cell->hops = nat ? 0 : larch_hops(packet->ttl);
 	cell->size = size_class;
 	cell->arm = larch_hash_arm(packet->hash);
 	if (tuple->ipv6)

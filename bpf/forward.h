@@ -40,6 +40,8 @@ static __always_inline int forward_by_mode(struct xdp_md *context, struct packet
 		return gue_forward(context, packet, backend);
 	case LARCH_MODE_L2:
 		return forward_l2(context, packet, backend);
+	case LARCH_MODE_NAT:
+		return nat_forward(context, packet, backend);
 	case MODE_ASK:
 		return ask_forward(context, packet, backend);
 	default:

@@ -29,6 +29,8 @@
 #include "tunnel.h"
 #include "gue.h"
 #include "ask.h"
+#include "nat.h"
+#include "nat_return.h"
 #include "forward.h"
 #include "too_big.h"
 #include "count.h"
@@ -81,6 +83,8 @@ static __always_inline int balance_steer(struct packet *packet)
 {
 	int go = classify(packet, classify_size(packet));
 
+	if (go == GO && packet->policy.mode == LARCH_MODE_NAT && steer_own(packet) == GO)
+		return GO;
 	return go == GO ? steer(packet) : go;
 }
 
@@ -278,6 +282,20 @@ static __always_inline int balance_guard(struct packet *packet, int go)
 	return denied == GO ? go : denied;
 }
 
+/* What comes from, or is about, a backend by NAT: its outcome, or GO if it is no such thing. */
+static __always_inline int balance_return(struct xdp_md *context, struct packet *packet, int parsed)
+{
+	int go = nat_return_parse(context, packet, parsed);
+
+	if (go != LARCH_RETURN_NAT)
+		return go;
+	if (packet->kind == PACKET_FIRST)
+		nat_return_remember(context, packet);
+	if (packet->kind <= PACKET_FIRST && sample_wants_answer(packet))
+		sample_answer(packet);
+	return nat_return(context, packet);
+}
+
 static __always_inline int balance(struct xdp_md *context, struct packet *packet)
 {
 	const struct larch_settings *settings;
@@ -287,7 +305,14 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	if (parsed == LARCH_PASS_NOT_IP || parsed == LARCH_PASS_MALFORMED)
 		return parsed;
 	settings = service_settings();
-	if (!settings || !service_maybe(settings, packet))
+	if (!settings)
+		return LARCH_PASS_NOT_OURS;
+	if (settings->flags & LARCH_RETURNS && nat_return_maybe(settings, packet, parsed)) {
+		outcome = balance_return(context, packet, parsed);
+		if (outcome != GO)
+			return outcome;
+	}
+	if (!service_maybe(settings, packet))
 		return LARCH_PASS_NOT_OURS;
 	if (parsed == GO) {
 		go = service_find(settings, packet);

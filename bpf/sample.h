@@ -253,3 +253,74 @@ STAGE int sample_record(const struct packet *packet, const struct measurement *f
 		sample_slowdown(packet, live, found);
 	return 0;
 }
+
+/* Does an answer say anything about its flow? */
+static __always_inline bool sample_wants_answer(const struct packet *packet)
+{
+	return !packet_of_stream(packet) || packet->payload || packet->tcp_flags & TCP_RST;
+}
+
+/* The server's first byte after a request: its answer has begun. */
+static __always_inline void sample_served(struct packet *packet, union larch_timing *timing,
+					  struct measurement *found)
+{
+	__u64 now = packet_now(packet);
+	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
+	bool young = larch_stamp_age(packet->identity.stamp, packet->stamp) < LARCH_REQUEST_STAMPS;
+
+	if (timing->phase != LARCH_PHASE_BLURRED && connect && young) {
+		found->server_us = sample_us(timing->start, now);
+		found->response_us = found->server_us + connect;
+		found->now = now;
+		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
+	}
+	sample_owes(packet, -1, now);
+	timing->phase = LARCH_PHASE_IDLE;
+}
+
+/*
+ * What an answer that passes here tells: the server's share is measured alone, and the client's ACK
+ * adds nothing. The server's reset ends the flow; its datagrams keep theirs alive.
+ */
+STAGE int sample_answer(struct packet *packet)
+{
+	struct measurement found = {};
+	union larch_timing before, timing;
+	union larch_identity identity;
+	struct larch_flow *flow;
+	bool reset;
+	int place;
+
+	if (!packet)
+		return 0;
+	place = flow_find(packet->hash, packet->bucket_mask);
+	flow = place == NO_PLACE ? NULL : flow_at(place);
+	if (!flow)
+		return 0;
+	identity.word = packet->identity.word = READ_ONCE(flow->identity.word);
+	before.word = timing.word = READ_ONCE(flow->timing.word);
+	packet->backend = identity.backend;
+	reset = packet->tcp_flags & TCP_RST;
+	if (!packet_of_stream(packet)) {
+		flow_touch(packet, flow, identity.state);
+		return 0;
+	}
+	if (reset)
+		flow_touch(packet, flow, LARCH_FLOW_CLOSING);
+	if (timing.phase >= LARCH_PHASE_FIRST && larch_phase_waits(timing.phase) && !reset) {
+		sample_served(packet, &timing, &found);
+	} else if (reset && larch_phase_waits(timing.phase)) {
+		if (flow_is_owed(packet, timing))
+			sample_owes(packet, -1, packet_now(packet));
+		timing.phase = LARCH_PHASE_IDLE;
+	}
+	if (timing.word == before.word)
+		return 0;
+	/* The client's packets may move the clock on another CPU: then this one is late. */
+	__sync_val_compare_and_swap(&flow->timing.word, before.word, timing.word);
+	if (found.response_us && classify(packet, identity.size) == GO) {
+		packet->cell.backend = packet->backend;
+		sample_record(packet, &found);
+	}
+	return 0;
+}

@@ -104,6 +104,30 @@ STAGE int steer(struct packet *packet)
 	return found ? GO : LARCH_DROP_NO_BACKEND;
 }
 
+/* A backend of a NAT service that is a client of it is its own server: see nat_forward(). */
+STAGE int steer_own(struct packet *packet)
+{
+	const struct larch_settings *settings = service_settings();
+	struct larch_vip vip = {.kind = LARCH_VIP_RETURN};
+	const struct larch_vip_slot *slot;
+
+	if (!packet || !settings ||
+	    !larch_filter_test(settings->filter, larch_filter_hash(packet->tuple.source)))
+		return LARCH_DROP_NO_BACKEND;
+	__builtin_memcpy(vip.address, packet->tuple.source, sizeof(vip.address));
+	vip.port = packet->policy.port ?: packet->tuple.destination_port;
+	vip.protocol = packet->tuple.protocol;
+	slot = service_look_up(settings, &vip);
+	if (!slot && !packet->policy.port) {
+		vip.port = 0;
+		slot = service_look_up(settings, &vip);
+	}
+	if (!slot || slot->service != packet->service || !steer_usable(packet, slot->backend))
+		return LARCH_DROP_NO_BACKEND;
+	packet->backend = slot->backend;
+	return GO;
+}
+
 /* Members that the rings name for the packet's flow, by its arm. False: there is no such ring. */
 static __always_inline bool steer_candidates(const struct packet *packet,
 					     const struct larch_plan *plan,

@@ -21,7 +21,7 @@ struct larch_fragment_way {
 	__u16 service;
 	__u16 backend; /* id */
 	__u16 stamp;   /* when the first fragment passed, as flows are stamped */
-	__u16 padding;
+	__u16 answer;  /* of a NAT backend, to its client; else from a client */
 };
 
 /* An entry that is as many stamp units old is of a packet that nobody reassembles any more. */
