@@ -10,13 +10,18 @@ struct spec client;
 static uint64_t begun;
 static uint32_t next_sequence, next_answer;
 
-void conversation_begin(void)
+void conversation_go_on(void)
 {
 	begun = clock_now();
+	next_sequence = next_answer = 1;
+}
+
+void conversation_begin(void)
+{
 	arrange_web();
 	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
 	client = (struct spec){.client = client_in_arm(0, LARCH_ARM_LEARNED)};
-	next_sequence = next_answer = 1;
+	conversation_go_on();
 }
 
 struct result say(uint8_t flags, uint32_t sequence, uint32_t acknowledged, uint16_t payload)

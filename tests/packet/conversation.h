@@ -18,6 +18,9 @@ extern struct spec client;
 /* arrange_web(), and only one backend (the first), so that it is known whom samples are about. */
 void conversation_begin(void);
 
+/* The same where the balancer is arranged already, and `client` is set. */
+void conversation_go_on(void);
+
 /* Sends one segment of the client. */
 struct result say(uint8_t flags, uint32_t sequence, uint32_t acknowledged, uint16_t payload);
 

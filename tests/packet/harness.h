@@ -66,6 +66,7 @@ bool balancer_run(const struct frame *frame, struct result *out);
 
 #define SEND(...) balancer_send_spec(&(struct spec){__VA_ARGS__})
 
+void balancer_put_slot(const struct larch_vip_slot *slot);
 void balancer_put_vip(const struct larch_vip *vip, uint16_t service);
 void balancer_set_backend(uint32_t id, const struct larch_backend *backend);
 struct larch_backend balancer_backend(uint32_t id);

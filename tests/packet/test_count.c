@@ -131,8 +131,7 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_CHANCE_CLAIMED,
 	LARCH_CHANCE_LOST,
 	LARCH_DROP_BAD_TOKEN,
-	/* Named, not in use yet. */
-	LARCH_RETURN_NAT,
+	LARCH_RETURN_NAT, /* test_nat.c */
 	LARCH_RETURN_HOST,
 };
 
