@@ -126,15 +126,14 @@ test_a_backend_is_its_own_client() {
 		same "IPv6" "$(lab_in b2 curl -sS -m 8 "http://[$LAB_VIP6]/name")" b2
 }
 
+# Is there a cell in which responses were counted?
 has_samples() {
-	lab_ctl stat -j 2>/dev/null | grep -q . &&
-		[ "$(bpftool map dump pinned "$LAB_PINS/larch_cells" | awk -F'[:, ]+' \
-			'/"responses"/ { sum += $3 } END { print sum + 0 }')" -gt 0 ]
+	bpftool map dump pinned "$LAB_PINS/larch_cells" | grep -q '"responses": [1-9]'
 }
 
 test_responses_are_measured() {
 	backends_met 10.3.0.9 $LAB_VIP4 >/dev/null
-	eventually 5 "samples" has_samples
+	has_samples || fail "$(bpftool map dump pinned "$LAB_PINS/larch_cells" | head -40)"
 }
 
 run_tests "$@"
