@@ -109,8 +109,13 @@ int controller_write_addresses(struct controller *controller)
 
 void controller_follow_addresses(struct controller *controller)
 {
-	int error = controller->addresses_changed ? controller_write_addresses(controller) : 0;
+	int error = 0;
 
+	if (!controller->addresses_changed)
+		return;
+	error = controller_write_addresses(controller);
+	if (!error) /* a backend's id may be another's soon */
+		error = controller_write_quic(controller);
 	if (error)
 		log_error("cannot write the table of addresses: %s", strerror(-error));
 }

@@ -54,7 +54,7 @@ struct controller {
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
 	struct entries *entries;	  /* what larch_vips holds; NULL: not written yet */
-	bool addresses_changed;		  /* of tunnels, since larch_vips was written */
+	bool addresses_changed;		  /* of tunnels or backends, since they were written */
 	struct flows_count flows;	  /* of the last walk */
 	int64_t leak[LARCH_MAX_BACKENDS]; /* live count less counted, at the last walk */
 	uint64_t ticks;
@@ -109,7 +109,10 @@ int controller_write_quic(struct controller *controller);
 /* Makes larch_vips follow services, backends and tunnels. Without a change it writes nothing. */
 int controller_write_addresses(struct controller *controller);
 
-/* The same where addresses of tunnels have changed. Errors have been logged. */
+/*
+ * The same, and for connection ids, if addresses of tunnels have changed or a backend is forgotten.
+ * Errors have been logged.
+ */
 void controller_follow_addresses(struct controller *controller);
 
 /* netlink's callback: a next hop has changed. */

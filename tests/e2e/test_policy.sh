@@ -118,31 +118,42 @@ returns() {
 	vips_of_kind 3 | cut -d ' ' -f 1,2 | sort
 }
 
-# A service of NAT besides the others, of these backends.
-with_nat() {
-	local backend
-	larch_config | sed '$d'
-	printf '  - {name: nat, address: 10.99.0.77, port: 80, protocol: tcp, forward: nat, backend_port: 8080,\n'
-	printf '     backends: ['
-	for backend in "$@"; do
-		printf '{name: %s, address: %s, concurrency: 8}, ' "$backend" "$(backend_address "$backend")"
-	done
-	printf ']}\n...\n'
+# "backend" of each connection id of QUIC.
+named_by_quic() {
+	bpftool map dump pinned "$LAB_PINS/larch_quic" | awk '$1 == "\"value\":" && $2 != "{" { print $2 + 0 }' | sort
 }
 
-test_answers_of_nat_are_turned_back_while_their_backends_may_have_flows() {
-	local port=$((8080 >> 8 | (8080 & 255) << 8)) b1 b2
+# with_nat_and_quic SED: two services besides the others, of b1 and b2; a sed command may change it.
+with_nat_and_quic() {
+	larch_config | sed '$d'
+	cat <<-END
+		  - {name: nat, address: 10.99.0.77, port: 80, protocol: tcp, forward: nat, backend_port: 8080, backends: [
+		      {name: b1, address: 10.50.1.2, concurrency: 8},
+		      {name: b2, address: 10.50.2.2, concurrency: 8}]}
+		  - {name: h3, address: 10.99.0.78, port: 443, protocol: udp, quic: {server_id_bytes: 2}, backends: [
+		      {name: b1, address: 10.50.1.2, concurrency: 8, quic_id: 0a01},
+		      {name: b2, address: 10.50.2.2, concurrency: 8, quic_id: 0a02}]}
+		...
+	END
+}
+
+test_a_backend_that_has_left_keeps_answers_of_nat_and_quic_while_it_may_have_flows() {
+	local port=$((8080 >> 8 | (8080 & 255) << 8)) b1 b2 both ids
 	b1=$(word 10.50.1.2) b2=$(word 10.50.2.2)
+	both=$(printf '%s\n' "$b1 $port" "$b2 $port" | sort)
+	ids=$(printf '%s\n' "$(backend_id b1)" "$(backend_id b2)" | sort)
 	same "flags" "$(setting flags)" "1," || return
-	with_nat b1 b2 | reload_accepted || return
-	same "flags" "$(setting flags)" "3," &&
-		same "answers" "$(returns)" "$(printf '%s\n' "$b1 $port" "$b2 $port" | sort)" || return
-	# b2 has left all services, but a flow may be left.
-	with_nat b1 | sed '/name: b2,.*weight/d' | reload_accepted || return
-	same "answers" "$(returns)" "$(printf '%s\n' "$b1 $port" "$b2 $port" | sort)" || return
+	with_nat_and_quic | reload_accepted || return
+	same "flags" "$(setting flags)" "3," && same "answers" "$(returns)" "$both" &&
+		same "named by QUIC" "$(named_by_quic)" "$ids" || return
+	# b2 leaves all services, but a flow may be left.
+	with_nat_and_quic | sed '/{name: b2,.*]}$/ { s/{.*}]/]/ }; /{name: b2,/d' | reload_accepted || return
+	same "answers" "$(returns)" "$both" && same "named by QUIC" "$(named_by_quic)" "$ids" || return
 	eventually 60 "b2 forgotten" log_has 'b2: its last flow has ended' || return
 	eventually 10 "its answers" eval '[ "$(returns)" = "'"$b1 $port"'" ]' || return
-	reload_with && same "answers" "$(returns)" "" && same "flags" "$(setting flags)" "1,"
+	same "named by QUIC" "$(named_by_quic)" "$(backend_id b1)" || return
+	reload_with && same "answers" "$(returns)" "" && same "flags" "$(setting flags)" "1," &&
+		same "named by QUIC" "$(named_by_quic)" ""
 }
 
 # --- flows -----------------------------------------------------------------------------------
