@@ -127,11 +127,8 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_REPLY_TOO_BIG,	/* test_too_big.c */
 	LARCH_FORWARD_QUIC,	/* test_quic.c */
 	LARCH_CHANCE_ASKED,	/* test_chance.c */
-	LARCH_CHANCE_NEXT,
-	LARCH_CHANCE_CLAIMED,
-	LARCH_CHANCE_LOST,
-	LARCH_DROP_BAD_TOKEN,
-	LARCH_RETURN_NAT, /* test_nat.c */
+	LARCH_CHANCE_NEXT,	LARCH_CHANCE_CLAIMED, LARCH_CHANCE_LOST,
+	LARCH_DROP_BAD_TOKEN,	LARCH_RETURN_NAT, /* test_nat.c */
 	LARCH_RETURN_HOST,
 };
 
