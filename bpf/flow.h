@@ -132,19 +132,21 @@ static __always_inline bool flow_reset_is_true(const struct packet *packet,
 
 /*
  * The state of a stream's flow after the packet. Who goes on to send after its end has not ended:
- * a FIN or a reset was not the client's, or lost data comes before it once more.
+ * a FIN or a reset was not the client's, or lost data comes before it once more. A SYN ends
+ * nothing, whatever flags go with it: a flow is a SYN until the client's first ACK ends the connect
+ * that it counts.
  */
 static __always_inline enum larch_flow_state flow_state_after(const struct packet *packet,
 							      const struct larch_flow *flow)
 {
 	__u32 state = packet->identity.state;
 
+	if (packet->tcp_flags & TCP_SYN)
+		return state;
 	if (packet->tcp_flags & TCP_RST)
 		return flow_reset_is_true(packet, flow) ? LARCH_FLOW_CLOSING : state;
 	if (packet->tcp_flags & TCP_FIN)
 		return LARCH_FLOW_CLOSING;
-	if (packet->tcp_flags & TCP_SYN)
-		return state;
 	if (state == LARCH_FLOW_SYN || (state == LARCH_FLOW_CLOSING && packet->payload))
 		return LARCH_FLOW_OPEN;
 	return state;

@@ -205,6 +205,21 @@ Test(live, syns_do_not_count_while_they_are_not_to_be_counted)
 	cr_assert_eq(live()->in_flight, 0);
 }
 
+/* No TCP sends that, but anybody can: its end must not be taken for a request's. */
+Test(live, a_syn_that_claims_to_end_its_flow_counts_as_a_syn)
+{
+	const uint8_t ends[] = {FIN, RST, FIN | RST | PSH};
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		client.source_port = (uint16_t)(1 + i);
+		say(SYN, 0, 0, 0);
+		say((uint8_t)(SYN | ACK | ends[i]), 0, 9, 0);
+		say(ACK, 1, 1, 0);
+		say(ACK, 1, 5000, 0);
+		cr_assert_eq(live()->in_flight, 0);
+	}
+}
+
 Test(live, a_syn_that_could_not_be_remembered_is_not_in_flight)
 {
 	count_syns();
