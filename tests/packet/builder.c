@@ -291,6 +291,20 @@ struct frame frame_cut(const struct frame *frame, size_t size)
 	return cut;
 }
 
+struct frame frame_wrap(const struct frame *inner, bool outer_ipv6, uint8_t protocol)
+{
+	uint16_t bytes = (uint16_t)(inner->size - inner->network);
+	struct frame outer = FRAME(.ipv6 = outer_ipv6, .protocol = protocol, .traffic_class = 0x28);
+
+	outer.size = outer.transport;
+	put(&outer, inner->byte + inner->network, bytes);
+	if (outer_ipv6)
+		end_ipv6(&outer);
+	else
+		end_ipv4(&outer, &(struct spec){});
+	return outer;
+}
+
 bool frame_equal(const struct frame *a, const struct frame *b)
 {
 	return a->size == b->size && memcmp(a->byte, b->byte, a->size) == 0;

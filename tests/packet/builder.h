@@ -89,6 +89,9 @@ void frame_sum(struct frame *frame, const struct spec *spec);
 /* The frame's first `size` bytes. */
 struct frame frame_cut(const struct frame *frame, size_t size);
 
+/* The frame's packet in a tunnel of either family, as the balancer sends it to a backend. */
+struct frame frame_wrap(const struct frame *inner, bool outer_ipv6, uint8_t protocol);
+
 bool frame_equal(const struct frame *a, const struct frame *b);
 
 /* Changes one 16-bit field, in network byte order. */

@@ -15,6 +15,7 @@
 #include "larch.skel.h"
 #include "lent.h"
 #include "reply.h"
+#include "verify.h"
 #include "vips.h"
 
 #define OUTCOMES_MOST 64
@@ -194,46 +195,6 @@ static bool agent_verdict_is_right(uint32_t outcome, int verdict)
 	}
 }
 
-/* What stands in front of the packet that was forwarded: none, IP, or IP, UDP and GUE with what its
- * length says. */
-static size_t tunnel_bytes(const struct frame *out, bool ipv6)
-{
-	size_t ip = ipv6 ? IPV6_BYTES : IPV4_BYTES;
-	size_t gue_words = out->byte[ETHERNET_BYTES + ip + UDP_BYTES] & 0x1f;
-
-	switch (out->byte[ETHERNET_BYTES + (ipv6 ? 6 : 9)]) {
-	case NEXT_IPIP:
-	case NEXT_IPV6:
-		return ip;
-	case NEXT_UDP:
-		return frame_get16(out, ETHERNET_BYTES + ip + 2) == LARCH_GUE_PORT
-			       ? ip + UDP_BYTES + sizeof(struct larch_gue) + 4 * gue_words
-			       : 0;
-	default:
-		return 0;
-	}
-}
-
-/* The IP header says no more than is there, and what it holds is the end of what came, if it is not
- * rewritten.
- */
-static void check_forwarded(const struct frame *in, const struct frame *out, bool rewritten)
-{
-	bool ipv6 = frame_get16(out, 12) == 0x86dd;
-	size_t header = ETHERNET_BYTES + tunnel_bytes(out, ipv6);
-	size_t bytes =
-		ETHERNET_BYTES + (ipv6 ? IPV6_BYTES + (size_t)frame_get16(out, ETHERNET_BYTES + 4)
-				       : (size_t)frame_get16(out, ETHERNET_BYTES + 2));
-
-	cr_assert_leq(bytes, out->size, "the header promises %zu bytes of %zu", bytes, out->size);
-	cr_assert_gt(bytes, header);
-	if (rewritten)
-		return;
-	cr_assert_leq(out->size - header, in->size);
-	cr_assert_arr_eq(out->byte + header, in->byte + in->size - (out->size - header),
-			 out->size - header, "the inner packet was changed");
-}
-
 static bool is_reply(uint32_t outcome)
 {
 	return outcome == LARCH_REPLY_ECHO || outcome == LARCH_REPLY_TOO_BIG;
@@ -247,16 +208,21 @@ static bool is_rewritten(uint32_t outcome)
 
 static void check_balanced(const struct frame *in, const struct result *result)
 {
+	const struct frame *out = &result->frame;
+	const char *wrong = NULL;
+
 	cr_assert(verdict_is_right(result->outcome, result->verdict), "%s has verdict %d",
 		  outcomes_name(result->outcome), result->verdict);
 	if (is_reply(result->outcome))
-		cr_assert_null(reply_wrong(in, &result->frame), "%s: %s",
-			       outcomes_name(result->outcome), reply_wrong(in, &result->frame));
+		wrong = reply_wrong(in, out);
 	else if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
-		check_forwarded(in, &result->frame, is_rewritten(result->outcome));
-	else if (result->verdict == XDP_PASS && result->outcome != LARCH_RETURN_HOST)
-		cr_assert(frame_equal(in, &result->frame), "%s, but changed",
-			  outcomes_name(result->outcome));
+		wrong = is_rewritten(result->outcome)
+				? NULL
+				: verify_forwarded(in->byte, in->size, out->byte, out->size);
+	else if (result->verdict == XDP_PASS && result->outcome != LARCH_RETURN_HOST &&
+		 !frame_equal(in, out))
+		wrong = "the frame was changed";
+	cr_assert_null(wrong, "%s: %s", outcomes_name(result->outcome), wrong);
 }
 
 bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, struct result *out)
@@ -271,6 +237,11 @@ bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, str
 bool balancer_run(const struct frame *frame, struct result *out)
 {
 	return run(larch_program, frame, 0, out) == 0;
+}
+
+bool agent_run(const struct frame *frame, struct result *out)
+{
+	return run(bpf_program__fd(agent->progs.larch_agent_xdp), frame, 0, out) == 0;
 }
 
 struct result balancer_send(const struct frame *frame)
@@ -359,13 +330,24 @@ struct larch_counter balancer_outcome(enum larch_outcome outcome)
 	return read_counter(&larch_tally, outcome);
 }
 
-uint64_t balancer_received(void)
+/* All outcomes together. */
+static uint64_t tally_sum(const struct tally *tally)
 {
 	uint64_t packets = 0;
 
-	for (uint32_t i = 0; i < LARCH_OUTCOME_COUNT; i++)
-		packets += balancer_outcome(i).packets;
+	for (uint32_t i = 0; i < tally->outcomes; i++)
+		packets += read_counter(tally, i).packets;
 	return packets;
+}
+
+uint64_t balancer_received(void)
+{
+	return tally_sum(&larch_tally);
+}
+
+uint64_t agent_received(void)
+{
+	return tally_sum(&agent_tally);
 }
 
 static struct larch_traffic read_traffic(const struct bpf_map *map, uint32_t key)

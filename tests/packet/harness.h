@@ -63,6 +63,7 @@ bool balancer_send_with_less_room(const struct frame *frame, uint32_t taken, str
 
 /* Only runs the frame: result->outcome is not known. false: the kernel refuses to. */
 bool balancer_run(const struct frame *frame, struct result *out);
+bool agent_run(const struct frame *frame, struct result *out);
 
 #define SEND(...) balancer_send_spec(&(struct spec){__VA_ARGS__})
 
@@ -111,6 +112,7 @@ void balancer_age_limit(enum larch_limit limit, uint32_t seconds);
 void agent_open(void);
 void agent_close(void);
 struct result agent_send(const struct frame *frame);
+uint64_t agent_received(void);
 
 #define EXPECT_AGENT(sent, name)                                                                   \
 	do {                                                                                       \

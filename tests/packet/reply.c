@@ -129,7 +129,7 @@ const char *reply_wrong(const struct frame *in, const struct frame *out)
 		wrong = wrong_addresses(in, out, ipv6);
 	if (wrong)
 		return wrong;
-	if (ip[0] != (ipv6 ? in->byte[in->network] : 0x45))
+	if (ipv6 ? ip[0] >> 4 != 6 : ip[0] != 0x45)
 		return "its IP header is not plain";
 	if (ip[ipv6 ? TTL_IPV6 : TTL_IPV4] != REPLY_TTL)
 		return "its TTL is not 64";

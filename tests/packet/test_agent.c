@@ -7,34 +7,18 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "damage.h"
 
 #define OUTER_TOTAL   2 /* where the length is in an IPv4 header */
 #define OUTER_PAYLOAD 4 /* and in an IPv6 header */
 
 TestSuite(agent, .init = agent_open, .fini = agent_close);
 
-/* The inner frame's packet in a tunnel of either family. */
-static struct frame wrap_as(const struct frame *inner, bool outer_ipv6, uint8_t protocol)
-{
-	size_t bytes = inner->size - inner->network;
-	struct frame outer = FRAME(.ipv6 = outer_ipv6, .protocol = protocol, .traffic_class = 0x28,
-				   .payload = (uint16_t)bytes);
-	size_t extra = outer.size - outer.transport - bytes;
-
-	outer.size -= extra;
-	memcpy(outer.byte + outer.transport, inner->byte + inner->network, bytes);
-	if (outer_ipv6)
-		frame_set16(&outer, outer.network + OUTER_PAYLOAD, (uint16_t)bytes);
-	else
-		frame_set16(&outer, outer.network + OUTER_TOTAL, (uint16_t)(bytes + IPV4_BYTES));
-	return outer;
-}
-
 static struct frame wrap(const struct spec *spec, bool outer_ipv6)
 {
 	struct frame inner = frame_build(spec);
 
-	return wrap_as(&inner, outer_ipv6, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP);
+	return frame_wrap(&inner, outer_ipv6, spec->ipv6 ? NEXT_IPV6 : NEXT_IPIP);
 }
 
 static void check_decapsulated(const struct spec *spec, bool outer_ipv6)
@@ -114,8 +98,8 @@ Test(agent, an_inner_packet_of_another_family_than_announced_is_dropped)
 	struct frame ipv4 = FRAME(.payload = 100), ipv6 = FRAME(.ipv6 = true, .payload = 100);
 
 	for (int outer_ipv6 = 0; outer_ipv6 <= 1; outer_ipv6++) {
-		struct frame four = wrap_as(&ipv4, outer_ipv6, NEXT_IPV6);
-		struct frame six = wrap_as(&ipv6, outer_ipv6, NEXT_IPIP);
+		struct frame four = frame_wrap(&ipv4, outer_ipv6, NEXT_IPV6);
+		struct frame six = frame_wrap(&ipv6, outer_ipv6, NEXT_IPIP);
 
 		EXPECT_AGENT(agent_send(&four), MALFORMED);
 		EXPECT_AGENT(agent_send(&six), MALFORMED);
@@ -261,30 +245,15 @@ Test(agent, restores_what_the_balancer_was_given)
 	balancer_close();
 }
 
-/* splitmix64: the same damage in every run. */
-static uint64_t random_next(uint64_t *state)
-{
-	uint64_t mixed = *state += 0x9e3779b97f4a7c15ull;
-
-	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ull;
-	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebull;
-	return mixed ^ mixed >> 31;
-}
-
 Test(agent, random_damage_is_always_counted_once)
 {
-	uint64_t state = 7;
+	struct prng prng = prng_seed(7, 0);
 
 	for (unsigned i = 0; i < 5000; i++) {
 		struct spec spec = {.ipv6 = i & 1, .payload = 30};
 		struct frame frame = wrap(&spec, i & 2);
-		uint64_t damage = random_next(&state);
 
-		for (unsigned change = 0; change <= i % 3; change++, damage >>= 16)
-			frame.byte[(damage >> 8 & 0xff) % frame.size] = (uint8_t)damage;
-		if (damage & 1)
-			frame = frame_cut(&frame,
-					  SHORTEST_FRAME + damage % (frame.size - SHORTEST_FRAME));
+		damage(frame.byte, &frame.size, FRAME_MOST, &prng);
 		agent_send(&frame);
 	}
 }

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "damage.h"
 
-#define MUTATIONS      20000
-#define MUTATIONS_SEED 0x6c61726368ull
+#define MUTATIONS 20000
 
 static const struct spec shapes[] = {
 	{.flags = SYN},
@@ -232,45 +232,19 @@ Test(malformed, every_next_header_and_protocol)
 	cr_assert_eq(balancer_received(), 512);
 }
 
-/* xorshift64*: the same damage in every run. */
-static uint64_t random_next(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dull;
-}
-
-static void mutate(struct frame *frame, uint64_t *state)
-{
-	uint64_t damage = random_next(state);
-	size_t changes = damage % 4;
-
-	if (damage >> 60 == 0)
-		*frame = frame_cut(frame,
-				   SHORTEST_FRAME + (damage >> 8) % (frame->size - SHORTEST_FRAME));
-	for (size_t i = 0; i <= changes; i++) {
-		uint64_t change = random_next(state);
-		/* half of them in the Ethernet and IP headers */
-		size_t most = change >> 63 && frame->size > 60 ? 60 : frame->size;
-
-		frame->byte[change % most] = (uint8_t)(change >> 32);
-	}
-}
-
 /* By every way to the backends. */
 Test(malformed, random_damage_is_always_counted_once)
 {
 	static const enum larch_mode modes[] = {LARCH_MODE_IPIP, LARCH_MODE_GUE, LARCH_MODE_L2};
-	uint64_t state = MUTATIONS_SEED;
+	struct prng prng = prng_seed(7, 0);
 
 	for (size_t i = 0; i < MUTATIONS; i++) {
 		struct frame frame = frame_build(&shapes[i % COUNT(shapes)]);
 
 		if (i % 1000 == 0)
 			arrange_backends(i % 2000 ? LARCH_TUNNEL_IPV4 : LARCH_TUNNEL_IPV6);
-		arrange_mode(modes[random_next(&state) % COUNT(modes)]);
-		mutate(&frame, &state);
+		arrange_mode(modes[prng_below(&prng, COUNT(modes))]);
+		damage(frame.byte, &frame.size, FRAME_MOST, &prng);
 		balancer_send(&frame);
 	}
 	cr_assert_eq(balancer_received(), MUTATIONS);

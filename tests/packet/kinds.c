@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Kinds of packets; see kinds.h.
+#include "kinds.h"
+
+#include <string.h>
+
+#include "larch/backend.h"
+#include "reply.h"
+
+static const struct spec plain[] = {
+	/* a connection: its beginning, a request, an answer's acknowledgement, its end */
+	{.flags = SYN},
+	{.flags = ACK, .sequence = 1, .acknowledged = 1},
+	{.flags = ACK | PSH, .sequence = 1, .acknowledged = 1, .payload = 20},
+	{.flags = ACK, .sequence = 21, .acknowledged = 5001},
+	{.flags = ACK | FIN, .sequence = 21, .acknowledged = 5001},
+	{.flags = RST, .sequence = 22},
+	{.ipv6 = true, .flags = SYN},
+	{.ipv6 = true, .sequence = 1, .acknowledged = 1},
+	{.ipv6 = true, .flags = ACK | PSH, .sequence = 1, .acknowledged = 1, .payload = 20},
+	{.ipv6 = true, .sequence = 21, .acknowledged = 5001},
+	{.ipv6 = true, .flags = ACK | FIN, .sequence = 21, .acknowledged = 5001},
+	/* other services, and none */
+	{.to = "192.0.2.2", .port = 443, .flags = SYN},
+	{.to = "192.0.2.2", .port = 443, .sequence = 1, .acknowledged = 1, .payload = 9},
+	{.to = "192.0.2.3", .flags = SYN},
+	{.to = "192.0.2.1", .port = 81, .flags = SYN},
+	{.to = "198.51.100.1"},
+	{.ipv6 = true, .to = "2001:db8::2"},
+	{.protocol = NEXT_UDP, .port = 53, .payload = 30},
+	{.ipv6 = true, .protocol = NEXT_UDP, .port = 53, .payload = 30},
+	{.protocol = NEXT_UDP, .payload = 9},
+	/* link and network headers of every length */
+	{.vlans = 1, .flags = SYN},
+	{.vlans = 2, .payload = 3, .trailer = 5},
+	{.ipv6 = true, .vlans = 2, .protocol = NEXT_UDP, .port = 53, .payload = 3},
+	{.ipv4_options = 10, .tcp_options = 10, .traffic_class = 0xb8},
+	{.ipv4_options = 1, .protocol = NEXT_UDP, .port = 53},
+	{.ipv6 = true, .extensions = 1, .extension = {NEXT_DESTINATION}, .flags = SYN},
+	{.ipv6 = true,
+	 .extensions = 6,
+	 .extension = {NEXT_HOP_BY_HOP, NEXT_ROUTING, NEXT_DESTINATION, NEXT_AUTHENTICATION,
+		       NEXT_ROUTING, NEXT_DESTINATION}},
+	{.payload = 1460},
+	{.ipv6 = true, .payload = 1440, .traffic_class = 3, .ttl = 1},
+	{.ethertype = 0x0806},
+	/* fragments */
+	{.more_fragments = true, .payload = 20},
+	{.fragment_offset = 5, .payload = 20},
+	{.more_fragments = true, .protocol = NEXT_UDP, .port = 53, .payload = 20},
+	{.ipv6 = true, .extensions = 1, .extension = {NEXT_FRAGMENT}, .more_fragments = true},
+	{.ipv6 = true, .extensions = 1, .extension = {NEXT_FRAGMENT}, .fragment_offset = 6},
+	{.ipv6 = true, .extensions = 1, .extension = {NEXT_FRAGMENT}},
+	/* neither TCP nor UDP */
+	{.protocol = 47},
+};
+
+/* ICMP to the service: requests, and errors about what it answered to `flow`. */
+static const struct {
+	struct spec outer;
+	uint8_t type;
+	uint8_t code;
+	uint16_t quoted; /* bytes of the answer; 0: no error */
+	struct spec flow;
+} icmp[] = {
+	{.outer = {.payload = 40}, .type = ECHO_REQUEST},
+	{.outer = {.ipv6 = true, .payload = 60, .vlans = 1}, .type = ECHO_REQUEST_V6},
+	{.outer = {.from = "203.0.113.1"},
+	 .type = UNREACHABLE,
+	 .code = FRAGMENTATION,
+	 .quoted = 28,
+	 .flow = {.payload = 20}},
+	{.outer = {.from = "203.0.113.1", .ipv4_options = 1},
+	 .type = TIME_EXCEEDED,
+	 .quoted = 40,
+	 .flow = {.ipv4_options = 2, .protocol = NEXT_UDP, .port = 53, .payload = 20}},
+	{.outer = {.ipv6 = true, .from = "2001:db8:f::1"},
+	 .type = TOO_BIG_V6,
+	 .quoted = 60,
+	 .flow = {.ipv6 = true, .payload = 20}},
+	{.outer = {.ipv6 = true, .from = "2001:db8:f::1"},
+	 .type = TOO_BIG_V6,
+	 .quoted = 70,
+	 .flow = {.ipv6 = true,
+		  .extensions = 1,
+		  .extension = {NEXT_DESTINATION},
+		  .protocol = NEXT_UDP,
+		  .port = 53,
+		  .payload = 20}},
+};
+
+/* What a backend receives, in a tunnel of either family. */
+static const struct spec tunnelled[] = {
+	{.payload = 20},
+	{.ipv6 = true, .payload = 20},
+	{.flags = SYN, .trailer = 6},
+	{.ipv4_options = 2, .protocol = NEXT_UDP, .port = 53},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TUNNELS	     4 /* IP in IP and GUE, over either family */
+
+static struct frame in_gue(const struct frame *inner, bool outer_ipv6, uint8_t protocol)
+{
+	size_t bytes = inner->size - inner->network;
+	struct frame outer = FRAME(.ipv6 = outer_ipv6, .protocol = NEXT_UDP, .port = LARCH_GUE_PORT,
+				   .payload = (uint16_t)(sizeof(struct larch_gue) + bytes));
+	struct larch_gue gue = {.protocol = protocol};
+	uint8_t *at = outer.byte + outer.transport + UDP_BYTES;
+
+	memcpy(at, &gue, sizeof(gue));
+	memcpy(at + sizeof(gue), inner->byte + inner->network, bytes);
+	return outer;
+}
+
+size_t kinds_count(void)
+{
+	return COUNT(plain) + COUNT(icmp) + TUNNELS * COUNT(tunnelled);
+}
+
+bool kinds_is_tunnelled(size_t number)
+{
+	return number >= COUNT(plain) + COUNT(icmp);
+}
+
+static struct frame build_icmp(size_t number, uint32_t client)
+{
+	struct spec outer = icmp[number].outer, flow = icmp[number].flow;
+
+	outer.client = flow.client = client;
+	if (!icmp[number].quoted)
+		return icmp_frame(&outer, icmp[number].type, icmp[number].code);
+	return icmp_error_about(&outer, icmp[number].type, icmp[number].code, &flow,
+				icmp[number].quoted);
+}
+
+static struct frame build_tunnelled(size_t number, uint32_t client)
+{
+	struct spec spec = tunnelled[number / TUNNELS];
+	uint8_t protocol = spec.ipv6 ? NEXT_IPV6 : NEXT_IPIP;
+	struct frame inner;
+
+	spec.client = client;
+	inner = frame_build(&spec);
+	return (number & 2 ? in_gue : frame_wrap)(&inner, number & 1, protocol);
+}
+
+struct frame kinds_build(size_t number, uint32_t client)
+{
+	struct spec spec;
+
+	if (kinds_is_tunnelled(number))
+		return build_tunnelled(number - COUNT(plain) - COUNT(icmp), client);
+	if (number >= COUNT(plain))
+		return build_icmp(number - COUNT(plain), client);
+	spec = plain[number];
+	spec.client = client;
+	return frame_build(&spec);
+}

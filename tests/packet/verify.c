@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames that were forwarded; see verify.h.
+#include "verify.h"
+
+#include <string.h>
+
+#include "builder.h"
+#include "larch/backend.h"
+
+/* What is left to look at of a frame. */
+struct rest {
+	const uint8_t *at;
+	size_t bytes;	  /* by the headers before */
+	size_t there;	  /* up to the frame's end */
+	uint8_t protocol; /* of what is at `at`, by the header before */
+};
+
+static size_t get16(const uint8_t *bytes)
+{
+	return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+static void skip(struct rest *rest, size_t bytes, uint8_t protocol)
+{
+	rest->at += bytes;
+	rest->bytes -= bytes;
+	rest->there -= bytes;
+	rest->protocol = protocol;
+}
+
+/* Bytes of an IP packet by its own header. */
+static size_t ip_bytes(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? IPV6_BYTES + get16(ip + 4) : get16(ip + 2);
+}
+
+static const char *skip_outer(struct rest *rest, bool ipv6)
+{
+	const uint8_t *ip = rest->at;
+	size_t header = ipv6 ? IPV6_BYTES : IPV4_BYTES;
+
+	if (rest->there < header)
+		return "the outer header is cut off";
+	if (ipv6 ? ip[0] >> 4 != 6 : ip[0] != 0x45)
+		return "the outer header is of another family than its ethertype";
+	if (!ipv6 && internet_checksum(ip, IPV4_BYTES) != 0)
+		return "the outer checksum is wrong";
+	rest->bytes = ip_bytes(ip);
+	if (rest->bytes > rest->there)
+		return "the outer header promises more bytes than there are";
+	if (rest->bytes < header)
+		return "the outer header promises less than itself";
+	skip(rest, header, ip[ipv6 ? 6 : 9]);
+	return NULL;
+}
+
+static const char *skip_gue(struct rest *rest)
+{
+	const size_t header = UDP_BYTES + sizeof(struct larch_gue);
+	const uint8_t *udp = rest->at, *gue = udp + UDP_BYTES;
+
+	if (rest->bytes < header)
+		return "UDP and GUE are cut off";
+	if (get16(udp + 2) != LARCH_GUE_PORT || get16(udp) < LARCH_GUE_SOURCE_PORT)
+		return "the ports are not GUE's";
+	if (get16(udp + 4) != rest->bytes)
+		return "UDP is not as long as IP says";
+	if (gue[0] || gue[2] || gue[3])
+		return "GUE has flags or options";
+	skip(rest, header, gue[1]);
+	return NULL;
+}
+
+static const char *check_inner(const struct rest *rest)
+{
+	bool ipv6 = rest->protocol == NEXT_IPV6;
+
+	if (!ipv6 && rest->protocol != NEXT_IPIP)
+		return "the outer headers are no tunnel's";
+	if (rest->bytes < (ipv6 ? IPV6_BYTES : IPV4_BYTES))
+		return "the tunnel holds less than an IP header";
+	if (rest->at[0] >> 4 != (ipv6 ? 6 : 4))
+		return "the tunnel announces another family than it holds";
+	return ip_bytes(rest->at) == rest->bytes ? NULL
+						 : "the tunnel is not as long as what it holds";
+}
+
+static const char *skip_tunnel(struct rest *rest, bool ipv6)
+{
+	const char *wrong = skip_outer(rest, ipv6);
+
+	if (!wrong && rest->protocol == NEXT_UDP)
+		wrong = skip_gue(rest);
+	return wrong ? wrong : check_inner(rest);
+}
+
+bool verify_is_tunnelled(size_t in_size, size_t out_size)
+{
+	return out_size > in_size;
+}
+
+const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size)
+{
+	struct rest rest = {.at = out, .bytes = out_size, .there = out_size};
+	const char *wrong = NULL;
+	bool ipv6;
+
+	if (out_size < ETHERNET_BYTES + IPV4_BYTES)
+		return "there is no IP packet";
+	ipv6 = get16(out + 12) == 0x86dd;
+	if (!ipv6 && get16(out + 12) != 0x0800)
+		return "the ethertype is not IP";
+	skip(&rest, ETHERNET_BYTES, 0);
+	if (verify_is_tunnelled(in_size, out_size))
+		wrong = skip_tunnel(&rest, ipv6);
+	else if (rest.at[0] >> 4 != (ipv6 ? 6 : 4))
+		wrong = "the packet is of another family than its ethertype";
+	if (wrong)
+		return wrong;
+	if (rest.there > in_size || memcmp(rest.at, in + in_size - rest.there, rest.there) != 0)
+		return "the packet was changed";
+	return NULL;
+}

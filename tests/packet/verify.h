@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Is what was sent to a backend whole? Told from bytes alone, by no code of the program's own. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * `out` is to hold the packet of frame `in`: behind an Ethernet header alone, or in a tunnel, whose
+ * outer headers say no more than is there and are right by themselves. In both, what came follows,
+ * unchanged to the last byte. NULL, or what is wrong.
+ */
+const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out,
+			     size_t out_size);
+
+/* The same, known to be in a tunnel: any adds more than VLAN tags, which do not go on, can take. */
+bool verify_is_tunnelled(size_t in_size, size_t out_size);
