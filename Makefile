@@ -4,6 +4,7 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+FUZZ_SECONDS ?= 600
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
@@ -15,7 +16,7 @@ say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
 	libyaml-dev libjansson-dev iproute2
-PACKAGES := $(BUILD_PACKAGES) libcriterion-dev clang-format ethtool curl nginx-light procps iputils-ping \
+PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl nginx-light procps iputils-ping \
 	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 redis-tools
 KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio
 # What make bench compares Larch with; without them it leaves those rows out.
@@ -111,16 +112,24 @@ $(BUILD)/packet-tests: $(call objects,$(packet)) $(BUILD)/liblarch.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
 
+include tests/fuzz/rules.mk
+
+fuzzers: $(BUILD)/fuzz_config $(BUILD)/fuzz_packet ## build the fuzzers
+
 tests: all $(BUILD)/unit-tests $(BUILD)/packet-tests ## build the tests
 
 check: deps ## run all tests (as root)
-	$(Q)$(MAKE) --no-print-directory tests lint
+	$(Q)$(MAKE) --no-print-directory tests fuzzers lint
 	$(Q)BUILD=$(BUILD) tests/run
 
 check-kernels: PACKAGES += $(KERNELS_PACKAGES)
 check-kernels: deps ## packet tests and the verifier's counts on each of KERNELS, in virtual machines
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)BUILD=$(BUILD) tools/check-kernels $(if $(KERNELS),--kernels "$(KERNELS)") $(bpf)
+
+fuzz: deps ## fuzz configuration and data path for FUZZ_SECONDS (600)
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS)
 
 demo: deps ## real traffic in network namespaces: see Larch learn, in under 3 minutes
 	$(Q)$(MAKE) --no-print-directory all
@@ -155,7 +164,8 @@ help: ## this list
 	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers;"
 	@echo "  KERNELS=\"6.1 6.12 running\" chooses kernels: series of Debian's, or the running one"
 
-.PHONY: all deps build-deps tests check check-kernels demo bench lint format vmlinux install clean help
+.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench lint format vmlinux install \
+	clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

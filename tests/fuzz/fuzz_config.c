@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Fuzzes the reader of configurations: config_parse() over any bytes, config_from_json() if they
- * are JSON, and what must hold of what is accepted. From the top of the repository:
- *
- *   clang -std=gnu11 -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iinclude -Iuser \
- *       tests/fuzz/fuzz_config.c user/config*.c user/setting*.c -lyaml -ljansson \
- *       -o build/fuzz_config
- *   mkdir -p build/fuzz
- *   build/fuzz_config -timeout=5 build/fuzz tests/fuzz/corpus/config tools/examples
+ * are JSON, and what must hold of what is accepted. From the top of the repository, `make fuzz`,
+ * or build/fuzz_config FILE for one input.
  */
 #include <errno.h>
 #include <jansson.h>
