@@ -9,14 +9,16 @@
 #include "../packet/builder.h"
 #include "../packet/reply.h"
 #include "../packet/verify.h"
+#include "larch/chance.h"
 #include "outcomes.h"
 #include "stub.h"
 #include "maps.h"
 #include "world.h"
 
-#define COUNTERS 64 /* outcomes of either program */
-#define IDLE	 35 /* stamps after which an open flow may lose its place, to an open one */
-#define FLOWS	 (WORLD_BUCKETS * LARCH_BUCKET_FLOWS)
+#define QUESTIONS_MOST 100
+#define COUNTERS       64 /* outcomes of either program */
+#define IDLE	       35 /* stamps after which an open flow may lose its place, to an open one */
+#define FLOWS	       (WORLD_BUCKETS * LARCH_BUCKET_FLOWS)
 
 /* One packet on its way, and how things were before it; of the agent, only the counters. */
 struct passage {
@@ -92,6 +94,7 @@ static bool verdict_is_right(uint32_t outcome, int verdict)
 static bool agent_verdict_is_right(uint32_t outcome, int verdict)
 {
 	switch (outcome) {
+#define REPLY verdict == XDP_TX
 #define X(name, number, right, text)                                                               \
 	case number:                                                                               \
 		return right;
@@ -176,6 +179,12 @@ static void check_reply(const struct passage *passage)
 		fail(passage, wrong);
 }
 
+static bool is_tunnelled(const struct passage *passage)
+{
+	return verify_is_tunnelled(passage->in, passage->in_size, stub_data(&passage->context),
+				   out_size(passage));
+}
+
 static void check_outer(const struct passage *passage, const struct larch_backend *backend)
 {
 	const uint8_t *out = stub_data(&passage->context), *outer = out + ETHERNET_BYTES;
@@ -194,7 +203,7 @@ static void check_forwarded(const struct passage *passage, uint32_t id)
 {
 	const struct larch_backend *backend = bpf_map_lookup_elem(&larch_backends, &id);
 	const uint8_t *out = stub_data(&passage->context), *ip = out + ETHERNET_BYTES;
-	bool tunnelled = verify_is_tunnelled(passage->in_size, out_size(passage));
+	bool tunnelled = is_tunnelled(passage);
 	const char *wrong = verify_forwarded(passage->in, passage->in_size, out, out_size(passage));
 	size_t bytes = ip[0] >> 4 == 6 ? IPV6_BYTES + get16(ip + 4) : get16(ip + 2);
 
@@ -292,6 +301,7 @@ static bool leaves_trace(const struct passage *passage)
 	case LARCH_FORWARD_NEW:
 	case LARCH_FORWARD_UNKNOWN:
 	case LARCH_FORWARD_AGAIN:
+	case LARCH_CHANCE_CLAIMED:
 	case LARCH_REPLY_TOO_BIG:
 		return true;
 	default:
@@ -306,7 +316,8 @@ static void check_flows(const struct passage *passage, uint32_t reached)
 	bool remembers = passage->outcome == LARCH_FORWARD_FLOW ||
 			 passage->outcome == LARCH_FORWARD_NEW ||
 			 passage->outcome == LARCH_FORWARD_AGAIN;
-	bool forwarded = remembers || passage->outcome == LARCH_FORWARD_UNKNOWN;
+	bool forwarded = remembers || passage->outcome == LARCH_FORWARD_UNKNOWN ||
+			 passage->outcome == LARCH_CHANCE_CLAIMED;
 
 	changed = changed_flow(passage, now);
 	if (changed == FLOWS) {
@@ -377,6 +388,43 @@ static void check_decapsulated(const struct passage *passage)
 		"the inner packet was changed");
 }
 
+/* What was asked comes back as it was, with the answer, to where it came from. */
+static void check_answered(const struct passage *passage, enum larch_answer answer)
+{
+	static uint8_t expected[STUB_FRAME_MOST];
+	const uint8_t *in = passage->in;
+	bool ipv6 = in[12] == 0x86;
+	size_t address = ipv6 ? 16 : 4, from = ETHERNET_BYTES + (ipv6 ? 8 : 12);
+
+	memcpy(expected, in, passage->in_size);
+	memcpy(expected, in + 6, 6);
+	memcpy(expected + 6, in, 6);
+	memcpy(expected + from, in + from + address, address);
+	memcpy(expected + from + address, in + from, address);
+	expected[verify_question(in) + offsetof(struct larch_question, answer)] = (uint8_t)answer;
+	require(passage,
+		out_size(passage) == passage->in_size &&
+			memcmp(stub_data(&passage->context), expected, passage->in_size) == 0,
+		"the answer is not the question and the answer");
+}
+
+static void check_agents_frame(const struct passage *passage)
+{
+	switch (passage->outcome) {
+	case LARCH_AGENT_DECAPSULATED:
+		check_decapsulated(passage);
+		break;
+	case LARCH_AGENT_ANSWERED_MINE:
+		check_answered(passage, LARCH_ANSWER_MINE);
+		break;
+	case LARCH_AGENT_ANSWERED_OTHERS:
+		check_answered(passage, LARCH_ANSWER_OTHERS);
+		break;
+	default:
+		require(passage, is_untouched(passage), "the packet was changed");
+	}
+}
+
 static void agent_receives(struct passage *passage)
 {
 	size_t counters = LARCH_AGENT_OUTCOME_COUNT * sizeof(*passage->counter);
@@ -389,10 +437,7 @@ static void agent_receives(struct passage *passage)
 	require(passage, agent_verdict_is_right(passage->outcome, passage->verdict),
 		"not the outcome's verdict");
 	require(passage, !stub.held, "something taken was not given back");
-	if (passage->outcome == LARCH_AGENT_DECAPSULATED)
-		check_decapsulated(passage);
-	else
-		require(passage, is_untouched(passage), "the packet was changed");
+	check_agents_frame(passage);
 }
 
 void check_agent(const uint8_t *bytes, size_t size, uint32_t ifindex)
@@ -401,20 +446,6 @@ void check_agent(const uint8_t *bytes, size_t size, uint32_t ifindex)
 
 	begin(&passage, bytes, size, ifindex);
 	agent_receives(&passage);
-}
-
-/* A tunnel's packet is what the agent makes of it again. */
-static void check_round_trip(const struct passage *passage)
-{
-	static uint8_t sent[STUB_FRAME_MOST];
-	static struct passage onward;
-	size_t size = out_size(passage);
-
-	memcpy(sent, stub_data(&passage->context), size);
-	begin(&onward, sent, size, 1);
-	agent_receives(&onward);
-	require(&onward, onward.outcome == LARCH_AGENT_DECAPSULATED,
-		"what the balancer sends is no tunnel to the agent");
 }
 
 static void check_balanced(const struct passage *passage)
@@ -431,25 +462,65 @@ static void check_balanced(const struct passage *passage)
 	} else if (passage->verdict == XDP_TX || passage->verdict == XDP_REDIRECT) {
 		require(passage, reached != LARCH_NO_BACKEND, "sent to nobody");
 		check_forwarded(passage, reached);
-	} else {
+	} else if (passage->verdict == XDP_PASS) {
 		require(passage, is_untouched(passage), "the packet was changed");
 	}
 	check_flows(passage, reached);
 	check_in_flight(passage);
-	if (reached != LARCH_NO_BACKEND && verify_is_tunnelled(passage->in_size, out_size(passage)))
-		check_round_trip(passage);
 }
 
-void check_balancer(const uint8_t *bytes, size_t size, uint32_t ifindex)
+static void balancer_receives(struct passage *passage)
 {
-	static struct passage passage;
 	const struct larch_counter *counter = stub_values(STUB_MAP(&larch_outcomes));
 
-	passage.program = "balancer";
-	begin(&passage, bytes, size, ifindex);
-	memcpy(passage.counter, counter, LARCH_OUTCOME_COUNT * sizeof(*counter));
-	memcpy(passage.flow, world.datapath->flows, sizeof(passage.flow));
-	passage.verdict = larch(&passage.context);
-	find_outcome(&passage, counter, LARCH_OUTCOME_COUNT);
-	check_balanced(&passage);
+	passage->program = "balancer";
+	memcpy(passage->counter, counter, LARCH_OUTCOME_COUNT * sizeof(*counter));
+	memcpy(passage->flow, world.datapath->flows, sizeof(passage->flow));
+	passage->verdict = larch(&passage->context);
+	find_outcome(passage, counter, LARCH_OUTCOME_COUNT);
+	check_balanced(passage);
+}
+
+/* What leaves by this passage arrives somewhere: the next one begins. */
+static void go_on(struct passage *next, const struct passage *passage, uint8_t *frame)
+{
+	size_t size = out_size(passage);
+
+	memcpy(frame, stub_data(&passage->context), size);
+	begin(next, frame, size, 1);
+}
+
+static bool is_sent_in_tunnel(const struct passage *passage)
+{
+	return promises(passage->outcome, "FORWARD") && passage->verdict != XDP_PASS &&
+	       is_tunnelled(passage);
+}
+
+/*
+ * A tunnel's packet is what the agent makes of it again. Asked, the agent answers, and the balancer
+ * asks the next one, or forwards; sooner or later it does not ask any more.
+ */
+void check_balancer(const uint8_t *bytes, size_t size, uint32_t ifindex)
+{
+	static struct passage there, back;
+	static uint8_t sent[STUB_FRAME_MOST], answered[STUB_FRAME_MOST];
+	unsigned questions = 0;
+
+	begin(&there, bytes, size, ifindex);
+	balancer_receives(&there);
+	while (is_sent_in_tunnel(&there)) {
+		bool asked = verify_question(stub_data(&there.context)) != 0;
+
+		go_on(&back, &there, sent);
+		agent_receives(&back);
+		require(&back, asked == (back.verdict == XDP_TX), "not what the agent was to do");
+		if (!asked) {
+			require(&back, back.outcome == LARCH_AGENT_DECAPSULATED,
+				"what the balancer sends is no tunnel to the agent");
+			return;
+		}
+		go_on(&there, &back, answered);
+		balancer_receives(&there);
+		require(&there, ++questions < QUESTIONS_MOST, "it does not end asking");
+	}
 }

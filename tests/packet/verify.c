@@ -2,10 +2,12 @@
 // Frames that were forwarded; see verify.h.
 #include "verify.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "builder.h"
 #include "larch/backend.h"
+#include "larch/chance.h"
 
 /* What is left to look at of a frame. */
 struct rest {
@@ -54,6 +56,19 @@ static const char *skip_outer(struct rest *rest, bool ipv6)
 	return NULL;
 }
 
+static const char *skip_question(struct rest *rest)
+{
+	struct larch_question question;
+
+	if (rest->bytes < sizeof(question))
+		return "the question is cut off";
+	memcpy(&question, rest->at, sizeof(question));
+	if (question.magic != htonl(LARCH_QUESTION_MAGIC))
+		return "it is no question";
+	skip(rest, sizeof(question), rest->protocol);
+	return NULL;
+}
+
 static const char *skip_gue(struct rest *rest)
 {
 	const size_t header = UDP_BYTES + sizeof(struct larch_gue);
@@ -65,10 +80,10 @@ static const char *skip_gue(struct rest *rest)
 		return "the ports are not GUE's";
 	if (get16(udp + 4) != rest->bytes)
 		return "UDP is not as long as IP says";
-	if (gue[0] || gue[2] || gue[3])
+	if (gue[2] || gue[3] || (gue[0] && gue[0] != LARCH_QUESTION_WORDS))
 		return "GUE has flags or options";
 	skip(rest, header, gue[1]);
-	return NULL;
+	return gue[0] ? skip_question(rest) : NULL;
 }
 
 static const char *check_inner(const struct rest *rest)
@@ -94,9 +109,27 @@ static const char *skip_tunnel(struct rest *rest, bool ipv6)
 	return wrong ? wrong : check_inner(rest);
 }
 
-bool verify_is_tunnelled(size_t in_size, size_t out_size)
+/* Does a frame end with these bytes? */
+static bool ends_with(const uint8_t *frame, size_t size, const uint8_t *bytes, size_t count)
 {
-	return out_size > in_size;
+	return count <= size && memcmp(frame + size - count, bytes, count) == 0;
+}
+
+bool verify_is_tunnelled(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size)
+{
+	return !ends_with(in, in_size, out + ETHERNET_BYTES, out_size - ETHERNET_BYTES);
+}
+
+size_t verify_question(const uint8_t *frame)
+{
+	bool ipv6 = get16(frame + 12) == 0x86dd;
+	size_t at = ETHERNET_BYTES + (ipv6 ? IPV6_BYTES : IPV4_BYTES);
+
+	if (frame[ETHERNET_BYTES + (ipv6 ? 6 : 9)] != NEXT_UDP ||
+	    get16(frame + at + 2) != LARCH_GUE_PORT ||
+	    frame[at + UDP_BYTES] != LARCH_QUESTION_WORDS)
+		return 0;
+	return at + UDP_BYTES + sizeof(struct larch_gue);
 }
 
 const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size)
@@ -111,13 +144,11 @@ const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *o
 	if (!ipv6 && get16(out + 12) != 0x0800)
 		return "the ethertype is not IP";
 	skip(&rest, ETHERNET_BYTES, 0);
-	if (verify_is_tunnelled(in_size, out_size))
+	if (verify_is_tunnelled(in, in_size, out, out_size))
 		wrong = skip_tunnel(&rest, ipv6);
 	else if (rest.at[0] >> 4 != (ipv6 ? 6 : 4))
 		wrong = "the packet is of another family than its ethertype";
 	if (wrong)
 		return wrong;
-	if (rest.there > in_size || memcmp(rest.at, in + in_size - rest.there, rest.there) != 0)
-		return "the packet was changed";
-	return NULL;
+	return ends_with(in, in_size, rest.at, rest.there) ? NULL : "the packet was changed";
 }

@@ -9,10 +9,14 @@
 /*
  * `out` is to hold the packet of frame `in`: behind an Ethernet header alone, or in a tunnel, whose
  * outer headers say no more than is there and are right by themselves. In both, what came follows,
- * unchanged to the last byte. NULL, or what is wrong.
+ * unchanged to the last byte. If `in` is a tunnel itself, what is in that may go on alone. NULL, or
+ * what is wrong.
  */
 const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out,
 			     size_t out_size);
 
-/* The same, known to be in a tunnel: any adds more than VLAN tags, which do not go on, can take. */
-bool verify_is_tunnelled(size_t in_size, size_t out_size);
+/* Is there more in front of what came than an Ethernet header? */
+bool verify_is_tunnelled(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size);
+
+/* Where the question to an agent is in a whole tunnel's frame; 0: there is none. */
+size_t verify_question(const uint8_t *frame);
