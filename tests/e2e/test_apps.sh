@@ -176,8 +176,8 @@ test_pgbench_books_balance_with_lasting_and_with_new_connections() {
 		lab_in "$backend" "$PG_BIN/pgbench" -i -q -h $LAB_VIP4 2>/dev/null || fail "pgbench -i" || return
 	done
 	DONE=0
-	bench $LAB_VIP4 1200 -c 8 -t 150 && bench $LAB_VIP6 1200 -c 8 -t 150 &&
-		bench $LAB_VIP4 200 -C -c 8 -t 25 && bench $LAB_VIP6 200 -C -c 8 -t 25 || return
+	bench $LAB_VIP4 600 -c 6 -t 100 && bench $LAB_VIP6 600 -c 6 -t 100 &&
+		bench $LAB_VIP4 90 -C -c 6 -t 15 && bench $LAB_VIP6 90 -C -c 6 -t 15 || return
 	for backend in $(lab_backend_names); do
 		books "$backend"
 	done >"$LAB_DIR/books"
