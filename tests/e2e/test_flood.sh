@@ -36,11 +36,12 @@ test_clients_are_100_ms_away() {
 # requests must be answered within 3 s, TCP's own retries included, and no connection that lasts
 # may break. flooded NAME
 flooded() {
-	local before legitimate four six sent
-	load_start "$1" --rate 80 --duration 6 --requests 1 --long 50 --long-interval-ms 500 \
+	local before forwarded legitimate four six sent
+	load_start "$1" --rate 50 --duration 6 --requests 1 --long 30 --long-interval-ms 500 \
 		--timeout-ms 3000
 	sleep 1
 	before=$(client_segments)
+	forwarded=$(counter larch_svc_count 0 packets)
 	lab_start client flood4 "$BUILD/synflood" --target $LAB_VIP4:80 --source 10.9.0.0/16 \
 		--rate 11000 --duration 4
 	four=$LAB_PID
@@ -54,7 +55,9 @@ flooded() {
 	lab_ctl status
 	echo "$sent SYNs over $legitimate packets of clients; requests: $(load_get requests)," \
 		"broken: $(load_get broken), of lasting connections: $(load_get long broken)"
-	check "flood" "$sent >= 16 * $legitimate && $legitimate > 1000" &&
+	[ "$sent" -ge $((16 * legitimate)) ] ||
+		skip "this machine is too busy: only $sent SYNs over $legitimate packets of clients"
+	check "forwarded" "$(counter larch_svc_count 0 packets) - $forwarded > $sent" &&
 		same "broken lasting connections" "$(load_get long broken total)" 0 &&
 		check "answered" "$(load_get requests) >= 0.99 * ($(load_get flows) + $(load_get not_started))"
 }
