@@ -2,18 +2,11 @@
 /* Packets in UDP: generic UDP encapsulation (GUE), without a checksum over IPv4. */
 #pragma once
 
+#include "checksum.h"
 #include "cursor.h"
 #include "packet.h"
 
 #define GUE_BYTES (sizeof(struct udphdr) + sizeof(struct larch_gue))
-
-static __always_inline __u16 gue_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
 
 /*
  * Is all that follows the IP header summed up, with a pseudo header, by the transport's own
@@ -40,7 +33,7 @@ static __always_inline bool gue_sum_ipv4(struct cursor *cursor, __u64 *sum)
 	if (ip->protocol == IPPROTO_ICMP) /* has no pseudo header */
 		return true;
 	bytes = bpf_htons(bpf_ntohs(ip->tot_len) - sizeof(*ip));
-	*sum += (__u16)~gue_fold((__u64)ip->saddr + ip->daddr + bytes + bpf_htons(ip->protocol));
+	*sum += checksum_fold_wide((__u64)ip->saddr + ip->daddr + bytes + bpf_htons(ip->protocol));
 	return ip->protocol != IPPROTO_ICMPV6 && gue_is_summed(cursor, ip->protocol, bytes);
 }
 
@@ -72,7 +65,7 @@ static __always_inline __sum16 gue_checksum(struct cursor cursor, const struct p
 
 	sum += 2 * (__u64)udp->len + bpf_htons(gue->protocol);
 	known = packet->tuple.ipv6 ? gue_sum_ipv6(&cursor, &sum) : gue_sum_ipv4(&cursor, &sum);
-	check = ~gue_fold(sum);
+	check = checksum_fold_wide(sum);
 	return !known ? 0 : check ?: 0xffff;
 }
 

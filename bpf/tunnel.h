@@ -2,6 +2,7 @@
 /* The outer IP header of tunnels, from what stands ready in the backend's entry. */
 #pragma once
 
+#include "checksum.h"
 #include "cursor.h"
 #include "packet.h"
 
@@ -22,7 +23,6 @@ static __always_inline void tunnel_ipv4(const struct packet *packet,
 					__u16 bytes, struct iphdr *outer)
 {
 	__u16 total = bytes + sizeof(*outer);
-	__u32 sum = backend->checksum;
 
 	outer->version = 4;
 	outer->ihl = sizeof(*outer) / 4;
@@ -34,10 +34,8 @@ static __always_inline void tunnel_ipv4(const struct packet *packet,
 	outer->protocol = protocol;
 	outer->saddr = backend->outer_source[0];
 	outer->daddr = backend->outer_destination[0];
-	sum += bpf_htons(total) + bpf_htons(packet->traffic_class) + bpf_htons(protocol);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	outer->check = ~sum;
+	outer->check = checksum_fold(backend->checksum + bpf_htons(total) +
+				     bpf_htons(packet->traffic_class) + bpf_htons(protocol));
 }
 
 /* The flow label spreads flows over paths and queues on the way (RFC 6438). */
