@@ -42,10 +42,11 @@ packet   := $(wildcard tests/packet/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%)
-bpf      := $(BUILD)/larch.bpf.o $(BUILD)/agent.bpf.o
+bpf      := $(foreach name,larch agent,$(BUILD)/$(name).bpf.o $(BUILD)/$(name).frags.bpf.o)
+skeletons := $(patsubst %,$(BUILD)/%.skel.h,larch larch.frags agent agent.frags)
 vpath %.bpf.c bpf tools
 
-all: $(bpf) $(patsubst tools/%.c,$(BUILD)/%.o,$(wildcard tools/*.bpf.c)) $(binaries) ## build everything (the default)
+all: $(bpf) $(patsubst tools/%.c,$(BUILD)/%.o,$(wildcard tools/*.bpf.c)) $(BUILD)/pass.frags.bpf.o $(binaries) ## build everything (the default)
 
 # SYSTEMD_OFFLINE: the tests run their own servers; none is started by its installation.
 deps: ## install what building and testing need (Debian)
@@ -69,17 +70,25 @@ $(BUILD)/.deps-checked: Makefile
 		{ pkg-config --print-errors $(LIBS) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
 	$(Q)touch $@
 
-$(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.deps-checked
+define compile_bpf
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -fno-strict-aliasing -Wall -Wextra -Werror -Wno-missing-declarations \
-		-MMD -MP -MF $(BUILD)/$*.bpf.d -MT $@ -Ivmlinux -Iinclude -Ibpf -c $< -o $@.tmp
+		-MMD -MP -MF $(@:.o=.d) -MT $@ -Ivmlinux -Iinclude -Ibpf $(1) -c $< -o $@.tmp
 	$(Q)llvm-strip -g $@.tmp -o $@ && rm $@.tmp
+endef
+
+$(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.deps-checked
+	$(call compile_bpf)
+
+# The same for frames in several buffers: see bpf/frame.h.
+$(BUILD)/%.frags.bpf.o: %.bpf.c $(BUILD)/.deps-checked
+	$(call compile_bpf,-DLARCH_FRAGS)
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/%.o: %.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h $(BUILD)/agent.skel.h
+$(BUILD)/%.o: %.c $(BUILD)/.deps-checked | $(skeletons)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(cflags) -c $< -o $@

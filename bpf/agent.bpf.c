@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "cursor.h"
+#include "frame.h"
 #include "larch/outcome.h"
 #include "packet.h"
 
@@ -117,10 +118,14 @@ static __always_inline int tunnel_open(struct cursor *cursor, struct tunnel *tun
 	}
 }
 
-/* Does an IP header of the family that the tunnel announces follow, and all that it promises? */
-static __always_inline bool tunnel_holds_packet(struct cursor *cursor, const struct tunnel *tunnel)
+/*
+ * Does an IP header of the family that the tunnel announces follow, and all that it promises, in a
+ * frame of so many bytes?
+ */
+static __always_inline bool tunnel_holds_packet(struct cursor *cursor, const struct tunnel *tunnel,
+						__u32 frame)
 {
-	__u64 left = cursor_left(cursor);
+	__u32 left = frame - sizeof(struct ethhdr) - tunnel->bytes;
 	bool ipv6 = tunnel->protocol == IPPROTO_IPV6;
 	bool known = ipv6 || tunnel->protocol == IPPROTO_IPIP;
 	__u32 header = ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
@@ -151,7 +156,7 @@ static __always_inline int decapsulate(struct xdp_md *context, const struct tunn
 	return LARCH_AGENT_DECAPSULATED;
 }
 
-static __always_inline int receive(struct xdp_md *context)
+static __always_inline int receive(struct xdp_md *context, __u32 bytes)
 {
 	struct cursor cursor = cursor_begin(context);
 	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
@@ -170,7 +175,7 @@ static __always_inline int receive(struct xdp_md *context)
 		return go;
 	if (tunnel.fragment)
 		return LARCH_AGENT_FRAGMENTED;
-	if (!tunnel_holds_packet(&cursor, &tunnel))
+	if (!tunnel_holds_packet(&cursor, &tunnel, bytes))
 		return LARCH_AGENT_MALFORMED;
 	if (tunnel.question)
 		return answer(context,
@@ -204,11 +209,11 @@ static __always_inline int agent_exit(__u32 outcome, __u32 bytes)
 	}
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int larch_agent_xdp(struct xdp_md *context)
 {
-	__u32 bytes = context->data_end - context->data;
-	int outcome = receive(context);
+	__u32 bytes = frame_bytes(context);
+	int outcome = receive(context, bytes);
 
 	return agent_exit(outcome, bytes);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cursor.h"
+#include "frame.h"
 #include "larch/chance.h"
 #include "packet.h"
 
@@ -44,7 +45,7 @@ static __always_inline bool answer_has_socket(struct xdp_md *context,
 STAGE int answer_is_mine(struct xdp_md *context, bool ipv6)
 {
 	struct cursor cursor = cursor_begin(context);
-	struct packet packet = {};
+	struct packet packet = {.frame_bytes = frame_bytes(context)};
 	int go = ipv6 ? parse_ipv6(context, &cursor, &packet) : parse_ipv4(&cursor, &packet);
 
 	return go == GO && packet.kind == PACKET_WHOLE && packet.tuple.protocol == IPPROTO_TCP &&

@@ -25,8 +25,3 @@ static __always_inline void *cursor_take(struct cursor *cursor, __u64 size)
 	cursor->at = at + size;
 	return at;
 }
-
-static __always_inline __u64 cursor_left(const struct cursor *cursor)
-{
-	return cursor->end - cursor->at;
-}

@@ -339,7 +339,7 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	return outcome;
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int larch(struct xdp_md *context)
 {
 	struct packet packet = {.action = XDP_ABORTED};

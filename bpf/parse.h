@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cursor.h"
+#include "frame.h"
 #include "packet.h"
 
 #define MAX_VLAN_TAGS	    2
@@ -65,7 +66,7 @@ static __always_inline int parse_link(struct cursor *cursor, struct packet *pack
 
 static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *packet)
 {
-	__u64 left = cursor_left(cursor);
+	__u32 left = packet->frame_bytes - packet->link_bytes;
 	struct iphdr *ip = cursor_take(cursor, sizeof(*ip));
 	__u32 header;
 
@@ -171,7 +172,7 @@ static __always_inline bool parse_skip(struct xdp_md *context, struct cursor *cu
 static __always_inline int parse_ipv6(struct xdp_md *context, struct cursor *cursor,
 				      struct packet *packet)
 {
-	__u64 left = cursor_left(cursor);
+	__u32 left = packet->frame_bytes - packet->link_bytes;
 	struct ipv6hdr *ip = cursor_take(cursor, sizeof(*ip));
 	int go;
 
@@ -277,7 +278,7 @@ static __always_inline int parse(struct xdp_md *context, struct packet *packet)
 
 	if (!packet)
 		return LARCH_DROP_INTERNAL;
-	packet->frame_bytes = cursor_left(&cursor);
+	packet->frame_bytes = frame_bytes(context);
 	packet->ingress = context->ingress_ifindex;
 	go = parse_network(context, &cursor, packet);
 	return go == GO ? parse_transport(&cursor, packet) : go;

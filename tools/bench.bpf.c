@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bench_frame.h"
+#include "frame.h"
 
 #define REQUEST 64   /* bytes of payload */
 #define ANSWER	3000 /* bytes that the client acknowledges: more than a segment */
@@ -68,20 +69,20 @@ static __always_inline int run_tcp6(struct xdp_md *context, struct next next, __
 	return run(context);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_syn_tcp4(struct xdp_md *context)
 {
 	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_SYN, 0, 0, 0);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_ack_tcp4(struct xdp_md *context)
 {
 	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_ACK, 0, 1, 1);
 }
 
 /* Segment after segment, no answer. */
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_upload_tcp4(struct xdp_md *context)
 {
 	struct next next = next_packet(&bench_walk);
@@ -91,7 +92,7 @@ int bench_upload_tcp4(struct xdp_md *context)
 }
 
 /* Even rounds: a request on each flow. Odd ones: the acknowledgment of its answer. */
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_request_tcp4(struct xdp_md *context)
 {
 	struct next next = next_packet(&bench_walk);
@@ -103,7 +104,7 @@ int bench_request_tcp4(struct xdp_md *context)
 			1 + answers * ANSWER);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_other_tcp4(struct xdp_md *context)
 {
 	struct next next = next_packet(&bench_walk);
@@ -111,19 +112,19 @@ int bench_other_tcp4(struct xdp_md *context)
 	return run_tcp4(context, next, BENCH_ELSEWHERE | next.flow, TCP_ACK, 0, 1, 1);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_syn_tcp6(struct xdp_md *context)
 {
 	return run_tcp6(context, next_packet(&bench_walk), TCP_SYN);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_ack_tcp6(struct xdp_md *context)
 {
 	return run_tcp6(context, next_packet(&bench_walk), TCP_ACK);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_udp4(struct xdp_md *context)
 {
 	void *at = restore(context, IPV4_BYTES + UDP_BYTES);
@@ -137,7 +138,7 @@ int bench_udp4(struct xdp_md *context)
 	return run(context);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_udp6(struct xdp_md *context)
 {
 	void *at = restore(context, IPV6_BYTES + UDP_BYTES);
@@ -150,7 +151,7 @@ int bench_udp6(struct xdp_md *context)
 	return run(context);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_not_ip(struct xdp_md *context)
 {
 	void *at = restore(context, 0);
@@ -163,7 +164,7 @@ int bench_not_ip(struct xdp_md *context)
 }
 
 /* Floor: a program that does nothing. */
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_empty(struct xdp_md *context)
 {
 	(void)context;
@@ -187,13 +188,13 @@ static __always_inline int tunnel(struct xdp_md *context, __u32 outer, __u16 eth
 	return XDP_TX;
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_tunnel4(struct xdp_md *context)
 {
 	return tunnel(context, IPV4_BYTES, ETH_P_IP);
 }
 
-SEC("xdp")
+SEC(FRAME_SECTION)
 int bench_tunnel6(struct xdp_md *context)
 {
 	return tunnel(context, IPV6_BYTES, ETH_P_IPV6);

@@ -29,7 +29,7 @@
 #define MANY_FLOWS     20 /* from 2^20 flows on, the flow table is twice as large */
 
 static struct bench {
-	const char *balancer, *against, *agent, *wrapper_file, *rows_file, *only;
+	const char *balancer, *against, *frags, *agent, *wrapper_file, *rows_file, *only;
 	uint64_t rounds, table_bits, only_flows;
 	FILE *rows;
 	struct wrapper wrapper;
@@ -66,7 +66,7 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	if (!target->world)
 		return 0;
 	world_clear(target->world);
-	world_set_mode(target->world, this->mode);
+	error = world_set_way(target->world, this->mode, this->local);
 	world_learned(target->world, !this->control);
 	error = world_set_flags(target->world, this->flags);
 	if (this->full)
@@ -286,6 +286,8 @@ static int run_all(void)
 	size_t over = 0;
 	int error = verifier_report(bench.balancer, &over);
 
+	if (!error && bench.frags)
+		error = verifier_report(bench.frags, &over);
 	if (!error && bench.agent)
 		error = verifier_report(bench.agent, &over);
 	if (!error)
@@ -310,6 +312,8 @@ static const struct option_row rows[] = {
 	{"balancer", "FILE", "object file (build/larch.bpf.o)", option_text, &bench.balancer, 0, 0},
 	{"against", "FILE", "another balancer, measured in turn with it", option_text,
 	 &bench.against, 0, 0},
+	{"frags", "FILE", "the balancer for jumbo frames, to be verified only", option_text,
+	 &bench.frags, 0, 0},
 	{"agent", "FILE", "the agent's object file, to be verified only", option_text, &bench.agent,
 	 0, 0},
 	{"wrapper", "FILE", "object file of bench.bpf.c (build/bench.bpf.o)", option_text,

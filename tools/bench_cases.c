@@ -88,6 +88,22 @@ const struct bench_case bench_cases[] = {
 		.size = {{0, 0}, {16, 0}},
 	},
 	{
+		.name = "l2_tcp4",
+		.program = "bench_ack_tcp4",
+		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
+		.outcome = LARCH_FORWARD_FLOW,
+		.mode = LARCH_MODE_L2,
+		.size = {{0, 0}, {16, 0}},
+	},
+	{
+		.name = "local_tcp4",
+		.program = "bench_ack_tcp4",
+		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},
+		.outcome = LARCH_FORWARD_FLOW,
+		.local = true,
+		.size = {{0, 0}, {16, 0}},
+	},
+	{
 		.name = "upload_tcp4",
 		.program = "bench_upload_tcp4",
 		.setup = {"bench_syn_tcp4", "bench_ack_tcp4"},

@@ -27,6 +27,7 @@ struct bench_case {
 	bool profiled;	 /* with 1 and 64 k flows */
 	enum larch_mode mode;
 	uint16_t flags; /* enum larch_service_flag */
+	bool local;	/* the backends are this host */
 	struct {
 		uint32_t bits;	  /* 2^bits flows */
 		double budget_ns; /* 0: none */

@@ -127,10 +127,13 @@ static int add_services(const struct world *world, struct larch_settings *settin
 	return error;
 }
 
-static int add_backend(const struct world *world, uint32_t id, bool ipv6)
+static int add_backend(const struct world *world, uint32_t id, bool local)
 {
+	bool ipv6 = id >= WORLD_MEMBERS;
 	struct larch_backend backend = {
-		.tunnel = ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4,
+		.tunnel = local	 ? LARCH_TUNNEL_LOCAL
+			  : ipv6 ? LARCH_TUNNEL_IPV6
+				 : LARCH_TUNNEL_IPV4,
 		.ready = LARCH_READY_DIRECT,
 		.mtu = BACKENDS_MTU,
 		.ifindex = LOOPBACK,
@@ -147,12 +150,12 @@ static int add_backend(const struct world *world, uint32_t id, bool ipv6)
 	return put(world, "larch_backends", &id, &backend);
 }
 
-static int add_backends(const struct world *world)
+static int add_backends(const struct world *world, bool local)
 {
 	int error = 0;
 
 	for (uint32_t id = 0; !error && id < 2 * WORLD_MEMBERS; id++)
-		error = add_backend(world, id, id >= WORLD_MEMBERS);
+		error = add_backend(world, id, local);
 	return error;
 }
 
@@ -266,7 +269,7 @@ static int fill(struct world *world)
 		return -ENOMEM;
 	error = add_services(world, settings);
 	if (!error)
-		error = add_backends(world);
+		error = add_backends(world, false);
 	if (!error)
 		error = add_generations(world);
 	settings->seed[0] = 0x0123456789abcdefull;
@@ -326,10 +329,11 @@ void world_clear(struct world *world)
 	}
 }
 
-void world_set_mode(struct world *world, enum larch_mode mode)
+int world_set_way(struct world *world, enum larch_mode mode, bool local)
 {
 	for (uint32_t service = 0; service < SERVICES; service++)
 		world->services[service].policy.mode = (uint8_t)mode;
+	return add_backends(world, local);
 }
 
 void world_fill(struct world *world)

@@ -36,8 +36,8 @@ void world_close(struct world *world);
 /* Forgets all flows, and what the backends owe. */
 void world_clear(struct world *world);
 
-/* All services are forwarded so from now on. */
-void world_set_mode(struct world *world, enum larch_mode mode);
+/* All services are forwarded so from now on, or to this host itself. 0 or -errno. */
+int world_set_way(struct world *world, enum larch_mode mode, bool local);
 
 /* Fills the flow table with open flows of nobody's. */
 void world_fill(struct world *world);

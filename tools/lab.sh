@@ -14,6 +14,9 @@
 BUILD=${BUILD:-build}
 LAB_ID=${LAB_ID:-larch-$$}
 LAB_BACKENDS=${LAB_BACKENDS:-4}
+LAB_MTU=${LAB_MTU:-1500} # the clients'; the others' leaves room for tunnels
+LAB_FRAGS=		 # of the names of BPF objects: those for jumbo frames, if they are needed
+[ "$LAB_MTU" -le 3000 ] || LAB_FRAGS=.frags
 LAB_VIP4=10.99.0.1
 LAB_VIP6=fd00:99::1
 LAB_CLIENTS4="10.1.0.0/24 10.2.0.0/24 10.3.0.0/24"
@@ -97,10 +100,10 @@ lab_wire() {
 	lab_node router && lab_node client && lab_node balancer || return
 	lab_in router sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward
 		echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
-	lab_link client client 10.70.0 fd00:70 1500 &&
-		lab_link balancer balancer 10.60.0 fd00:60 1600 || return
+	lab_link client client 10.70.0 fd00:70 "$LAB_MTU" &&
+		lab_link balancer balancer 10.60.0 fd00:60 $((LAB_MTU + 100)) || return
 	for n in $(seq 1 "$LAB_BACKENDS"); do
-		lab_node "b$n" && lab_link "b$n" "b$n" "10.50.$n" "fd00:50:$n" 1600 || return
+		lab_node "b$n" && lab_link "b$n" "b$n" "10.50.$n" "fd00:50:$n" $((LAB_MTU + 100)) || return
 		lab_in "b$n" ip addr add $LAB_VIP4/32 dev lo
 		lab_in "b$n" ip -6 addr add $LAB_VIP6/128 dev lo nodad
 	done
@@ -123,11 +126,13 @@ lab_wire() {
 
 lab_programs() {
 	local backend
-	lab_in router ip link set dev balancer xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
+	lab_in router ip link set dev balancer xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" || return
 	for backend in $(lab_backend_names); do
-		lab_in "$backend" ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp || return
+		lab_in "$backend" ip link set dev eth0 xdpdrv obj "$BUILD/agent$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" ||
+			return
 		# What an agent sends back arrives only where XDP runs, as veth goes.
-		lab_in router ip link set dev "$backend" xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
+		lab_in router ip link set dev "$backend" xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" ||
+			return
 	done
 }
 

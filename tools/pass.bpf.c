@@ -4,7 +4,9 @@
 
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp")
+#include "frame.h"
+
+SEC(FRAME_SECTION)
 int pass(struct xdp_md *context)
 {
 	(void)context;

@@ -30,21 +30,25 @@
 #define MOST_LIMIT	10000000 /* a second and CPU */
 
 static const char *const mode_words[] = {"native", "generic", NULL};
+static const char *const frags_words[] = {"auto", "on", "off", NULL}; /* as enum config_frags */
 
 /* ---- sections ---- */
 
 static void read_interface(struct larch_config *config, const struct setting *item)
 {
-	static const char *const keys[] = {"name", "mode", NULL};
+	static const char *const keys[] = {"name", "mode", "frags", NULL};
 	struct config_interface *interface = &config->interfaces[config->interface_count++];
-	struct setting name, mode;
-	int word = CONFIG_XDP_NATIVE;
+	struct setting name, mode, frags;
+	int word = CONFIG_XDP_NATIVE, frags_word = CONFIG_FRAGS_AUTO;
 
 	if (!setting_mapping(item, keys))
 		return;
 	if (setting_get(item, "mode", &mode))
 		setting_choice(&mode, mode_words, &word);
 	interface->mode = (enum config_xdp_mode)word;
+	if (setting_get(item, "frags", &frags))
+		setting_choice(&frags, frags_words, &frags_word);
+	interface->frags = (enum config_frags)frags_word;
 	if (!setting_require(item, "name", &name) || !setting_interface(&name, interface->name))
 		return;
 	for (size_t i = 0; i + 1 < config->interface_count; i++) {

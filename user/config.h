@@ -30,11 +30,13 @@ struct json_t; /* jansson's json_t */
 _Static_assert(2 * CONFIG_MAX_VIPS <= LARCH_MAX_VIPS, "all addresses fit the map");
 
 enum config_xdp_mode { CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
+enum config_frags { CONFIG_FRAGS_AUTO, CONFIG_FRAGS_ON, CONFIG_FRAGS_OFF };
 enum config_learning_mode { CONFIG_LEARNING_OFF, CONFIG_LEARNING_SHADOW, CONFIG_LEARNING_ON };
 
 struct config_interface {
 	char name[IFNAMSIZ];
 	enum config_xdp_mode mode;
+	enum config_frags frags; /* the program for jumbo frames */
 };
 
 /* A server, identified by its address. Services that name the same address share it. */

@@ -129,6 +129,17 @@ static int open_kernel_part(struct controller *controller)
 	return error;
 }
 
+/* What may help. */
+static const char *attach_hint(const struct config_interface *interface, int error)
+{
+	if (error == -ERANGE || (error != -EBUSY && interface->frags == CONFIG_FRAGS_OFF))
+		return " (the MTU may be more than the driver takes: lower it, or leave frags at "
+		       "auto)";
+	if (error == -EOPNOTSUPP)
+		return " (the driver has no native XDP; mode: generic works everywhere, slowly)";
+	return "";
+}
+
 /* Attaches wherever that is possible. 0 or the first -errno. */
 static int attach_all(struct controller *controller)
 {
@@ -145,9 +156,7 @@ static int attach_all(struct controller *controller)
 		if (!error)
 			continue;
 		log_error("%s: cannot attach: %s%s", list[i].name, strerror(-error),
-			  error == -EOPNOTSUPP ? " (the driver has no native XDP; mode: generic "
-						 "works everywhere, slowly)"
-					       : "");
+			  attach_hint(&list[i], error));
 		first = first ? first : error;
 	}
 	return first;

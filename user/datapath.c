@@ -152,8 +152,7 @@ static void find_running_maps(const struct datapath *datapath,
 	}
 }
 
-/* Pins a descriptor under a name; another object that stands there gives way. */
-static int pin(const struct datapath *datapath, int fd, const char *name)
+int datapath_pin(const struct datapath *datapath, int fd, const char *name)
 {
 	char path[256];
 
@@ -185,11 +184,12 @@ static int pin_all(const struct datapath *datapath)
 		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
 		if (is_pinned(map, path))
 			continue;
-		error = pin(datapath, bpf_map__fd(map), bpf_map__name(map));
+		error = datapath_pin(datapath, bpf_map__fd(map), bpf_map__name(map));
 		if (error)
 			return error;
 	}
-	return pin(datapath, bpf_program__fd(datapath->kernel->object->progs.larch), "larch");
+	return datapath_pin(datapath, bpf_program__fd(datapath->kernel->object->progs.larch),
+			    DATAPATH_PIN);
 }
 
 /* Maps `count` entries of an array from entry `first` on, which must begin a page. */
@@ -350,6 +350,7 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	if (datapath->kernel) {
+		datapath_frags_close(datapath);
 		larch_bpf__destroy(datapath->kernel->object);
 		if (datapath->kernel->lock >= 0)
 			close(datapath->kernel->lock);
@@ -376,6 +377,14 @@ uint32_t datapath_stamp(const struct datapath *datapath)
 	       LARCH_STAMP_MASK;
 }
 
+static void unpin_program(const struct datapath *datapath, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, name);
+	unlink(path);
+}
+
 void datapath_unpin(struct datapath *datapath)
 {
 	struct bpf_map *map;
@@ -390,7 +399,7 @@ void datapath_unpin(struct datapath *datapath)
 		if (is_pinned(map, path))
 			unlink(path);
 	}
-	snprintf(path, sizeof(path), "%s/larch", datapath->kernel->pins);
-	unlink(path);
+	unpin_program(datapath, DATAPATH_PIN);
+	unpin_program(datapath, DATAPATH_FRAGS_PIN);
 	rmdir(datapath->kernel->pins);
 }

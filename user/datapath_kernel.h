@@ -2,14 +2,18 @@
 /* What the datapath modules share with each other alone. */
 #pragma once
 
+#include "datapath.h"
 #include "larch.skel.h"
 #include "larch/plan.h"
 
+struct larch_frags_bpf;
+
 struct datapath_kernel {
 	struct larch_bpf *object;
-	char pins[192]; /* folder of a bpffs */
-	int lock;	/* the same, opened; locked while this process writes to the maps */
-	int ticks;	/* see datapath_ticks.h */
+	struct larch_frags_bpf *frags; /* NULL: not needed so far */
+	char pins[192];		       /* folder of a bpffs */
+	int lock;  /* the same, opened; locked while this process writes to the maps */
+	int ticks; /* see datapath_ticks.h */
 	struct larch_plan *plans;		       /* all */
 	struct larch_ring *rings[LARCH_MAX_SERVICES];  /* of all banks; NULL: not mapped yet */
 	struct larch_costs *costs[LARCH_MAX_SERVICES]; /* the same */
@@ -21,6 +25,20 @@ struct datapath_kernel {
  * why; -EBUSY: another larchd is at work there.
  */
 int datapath_directory(const char *directory);
+
+/* Names of programs in the folder of pins. */
+#define DATAPATH_PIN	   "larch"
+#define DATAPATH_FRAGS_PIN "larch-frags"
+
+/* Pins a descriptor under a name; another object that stands there gives way. */
+int datapath_pin(const struct datapath *datapath, int fd, const char *name);
+
+/*
+ * The descriptor of the program for frames in several buffers, loaded and pinned when first asked
+ * for; or -errno, having said so. It is closed with the rest.
+ */
+int datapath_frags_program(struct datapath *datapath);
+void datapath_frags_close(struct datapath *datapath);
 
 #define DATAPATH_PROGRAM_MAPS 64 /* that we look at, of one program */
 

@@ -85,52 +85,113 @@ static bool has_our_maps(const struct datapath *datapath, const struct bpf_prog_
 	return false;
 }
 
-/* Attaches; `old` is the descriptor of the program to replace, or -1. */
-static int set_program(const struct datapath *datapath, const struct config_interface *interface,
-		       int old)
+/* What runs on an interface. */
+struct running {
+	int fd; /* -1: nothing */
+	struct bpf_prog_info info;
+	uint32_t map_ids[DATAPATH_PROGRAM_MAPS];
+};
+
+/* Is it this program, with our maps? */
+static bool is_running(const struct datapath *datapath, const struct running *running, int program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	return running->fd >= 0 && bpf_obj_get_info_by_fd(program, &info, &size) == 0 &&
+	       memcmp(running->info.tag, info.tag, sizeof(info.tag)) == 0 &&
+	       has_our_maps(datapath, &running->info, running->map_ids);
+}
+
+/* Attaches the program in place of what runs. */
+static int set_program(const struct config_interface *interface, const struct running *running,
+		       int program)
 {
 	uint32_t mode =
 		interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
-	int fd = bpf_program__fd(datapath->kernel->object->progs.larch);
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 	int index = (int)if_nametoindex(interface->name);
 
-	if (old < 0)
-		return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
-	options.old_prog_fd = old;
-	return bpf_xdp_attach(index, fd, mode | XDP_FLAGS_REPLACE, &options);
+	if (running->fd < 0)
+		return bpf_xdp_attach(index, program, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	options.old_prog_fd = running->fd;
+	return bpf_xdp_attach(index, program, mode | XDP_FLAGS_REPLACE, &options);
+}
+
+/* Does this refusal look like that of a driver which has frames in several buffers? */
+static bool is_for_frags(int error)
+{
+	return error == -ERANGE || error == -EINVAL || error == -EOPNOTSUPP;
+}
+
+static int attach_frags(struct datapath *datapath, const struct config_interface *interface,
+			const struct running *running)
+{
+	int program = datapath_frags_program(datapath);
+	int error = program < 0 ? program : set_program(interface, running, program);
+
+	if (!error)
+		log_info("%s: program for jumbo frames %s", interface->name,
+			 running->fd >= 0 ? "replaces another without a gap" : "attached");
+	return error;
+}
+
+/* By default jumbo frames are for interfaces whose driver does not take the MTU without. */
+static int attach(struct datapath *datapath, const struct config_interface *interface,
+		  const struct running *running)
+{
+	int plain = bpf_program__fd(datapath->kernel->object->progs.larch);
+	int error;
+
+	if (interface->frags == CONFIG_FRAGS_ON)
+		return attach_frags(datapath, interface, running);
+	error = set_program(interface, running, plain);
+	if (!error)
+		log_info("%s: program %s", interface->name,
+			 running->fd >= 0 ? "replaced without a gap" : "attached");
+	if (!is_for_frags(error) || interface->frags == CONFIG_FRAGS_OFF)
+		return error;
+	return attach_frags(datapath, interface, running) == 0 ? 0 : error;
+}
+
+/* Is what runs there one of our programs that the configuration allows? */
+static bool is_right(struct datapath *datapath, const struct config_interface *interface,
+		     const struct running *running)
+{
+	int plain = bpf_program__fd(datapath->kernel->object->progs.larch), frags;
+
+	if (running->fd < 0)
+		return false;
+	if (interface->frags != CONFIG_FRAGS_ON && is_running(datapath, running, plain))
+		return true;
+	if (interface->frags == CONFIG_FRAGS_OFF)
+		return false;
+	frags = datapath_frags_program(datapath);
+	return frags >= 0 && is_running(datapath, running, frags);
 }
 
 int datapath_attach(struct datapath *datapath, const struct config_interface *interface)
 {
-	struct bpf_prog_info info = {}, mine = {};
-	uint32_t size = sizeof(mine), map_ids[DATAPATH_PROGRAM_MAPS];
-	int old = datapath_program(interface->name, &info, map_ids, DATAPATH_PROGRAM_MAPS);
-	int error;
+	struct running running;
+	int error = 0;
 
-	if (old == -ENODEV)
+	running.fd = datapath_program(interface->name, &running.info, running.map_ids,
+				      DATAPATH_PROGRAM_MAPS);
+	if (running.fd == -ENODEV)
 		return -ENODEV;
-	if (old >= 0 && !datapath_is_larch(&info)) {
+	if (running.fd >= 0 && !datapath_is_larch(&running.info)) {
 		log_error("%s: another XDP program is attached ('%s', id %u); remove it with "
 			  "'ip link set dev %s xdp off' if it is not needed",
-			  interface->name, info.name, info.id, interface->name);
-		close(old);
-		return -EBUSY;
-	}
-	error = bpf_obj_get_info_by_fd(bpf_program__fd(datapath->kernel->object->progs.larch),
-				       &mine, &size);
-	if (!error && old >= 0 && memcmp(info.tag, mine.tag, sizeof(mine.tag)) == 0 &&
-	    has_our_maps(datapath, &info, map_ids)) {
+			  interface->name, running.info.name, running.info.id, interface->name);
+		error = -EBUSY;
+	} else if (is_right(datapath, interface, &running)) {
 		log_info("%s: the program that runs there is this version's; left in place",
 			 interface->name);
-	} else if (!error) {
-		error = set_program(datapath, interface, old);
-		if (!error)
-			log_info("%s: program %s", interface->name,
-				 old >= 0 ? "replaced without a gap" : "attached");
+	} else {
+		error = attach(datapath, interface, &running);
 	}
-	if (old >= 0)
-		close(old);
+	if (running.fd >= 0)
+		close(running.fd);
 	return error;
 }
 

@@ -5,6 +5,7 @@
 # second interface; b60 is the balancer.
 set -u
 . "$(dirname "$0")/lib.sh"
+LAN_MTU=$((LAB_MTU + 100))
 
 setup() {
 	LAB_BACKENDS=2 lab_up && lan_up && LAB_BACKENDS=4 && start_nginx && start_servers || return
@@ -23,8 +24,8 @@ cleanup() {
 
 # A link of a node to the switch of the second network: $2 its name there.
 lan_link() {
-	ip link add "$1" mtu 1600 numrxqueues 2 numtxqueues 2 netns "$LAB_ID-switch" type veth \
-		peer name "$2" mtu 1600 numrxqueues 2 numtxqueues 2 netns "$LAB_ID-$1" || return
+	ip link add "$1" mtu $LAN_MTU numrxqueues 2 numtxqueues 2 netns "$LAB_ID-switch" type veth \
+		peer name "$2" mtu $LAN_MTU numrxqueues 2 numtxqueues 2 netns "$LAB_ID-$1" || return
 	lab_in switch ip link set "$1" master br0 up
 	# What is redirected to a veth device arrives only where GRO or an XDP program awaits it.
 	lab_in switch ethtool -K "$1" gro on >/dev/null
@@ -36,7 +37,7 @@ lan_link() {
 lan_up() {
 	local backend
 	lab_node switch && lab_node b3 && lab_node b4 &&
-		lab_in switch ip link add br0 mtu 1600 type bridge mcast_snooping 0 &&
+		lab_in switch ip link add br0 mtu $LAN_MTU type bridge mcast_snooping 0 &&
 		lab_in switch ip link set br0 up || return
 	lan_link router lan 254 fe && lan_link balancer eth1 1 1 && lan_link b3 eth0 2 3 &&
 		lan_link b4 eth0 4 2 || return
@@ -45,7 +46,7 @@ lan_up() {
 			ip -6 route add default via fd00:50:4::fe
 			ip addr add $LAB_VIP4/32 dev lo
 			ip -6 addr add $LAB_VIP6/128 dev lo nodad"
-		lab_in $backend ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp || return
+		lab_in $backend ip link set dev eth0 xdpdrv obj "$BUILD/agent$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" || return
 	done
 }
 
@@ -120,7 +121,7 @@ test_gue_checksum_over_ipv6_is_right_for_the_kernel() {
 		lab_in client curl -s -m 2 --interface $source -o /dev/null \
 			"http://$([[ $source = *:* ]] && echo "[$LAB_VIP6]" || echo $LAB_VIP4):8080/name"
 	done
-	lab_in b4 ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp
+	lab_in b4 ip link set dev eth0 xdpdrv obj "$BUILD/agent$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS"
 	check "datagrams with a right checksum" "$(udp6 Udp6NoPorts) - $closed >= 4" &&
 		same "wrong checksums" "$(udp6 Udp6InCsumErrors)" "$wrong"
 }
@@ -142,7 +143,10 @@ test_l2_packets_reach_the_backend_without_a_tunnel() {
 	backends="b3 b4" forward=l2 larch_config | larchd_reload || return
 	before=$(decapsulated)
 	same "backends" "$(backends_met)" "b3 b4 " &&
-		same "packets in tunnels" "$(decapsulated)" "$before"
+		same "packets in tunnels" "$(decapsulated)" "$before" || return
+	backends="b3 b4" larch_config | larchd_reload || return
+	same "backends" "$(backends_met)" "b3 b4 " &&
+		check "packets in tunnels" "$(decapsulated) > $before"
 }
 
 test_l2_gives_nothing_to_backends_behind_a_router() {

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static uint16_t backend_mtu = BACKEND_MTU;
+
 void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t service,
 		 enum larch_signal signal)
 {
@@ -64,7 +66,7 @@ void arrange_backend(uint32_t id, enum larch_tunnel tunnel, uint32_t ifindex)
 	struct larch_backend backend = {
 		.tunnel = (uint8_t)tunnel,
 		.ready = LARCH_READY_DIRECT,
-		.mtu = BACKEND_MTU,
+		.mtu = backend_mtu,
 		.ifindex = ifindex,
 		.destination_mac = {2, 0, 0, 1, (uint8_t)(id >> 8), (uint8_t)id},
 		.source_mac = {2, 0, 0, 2, 0, 1},
@@ -163,9 +165,8 @@ void arrange_signal(enum larch_signal signal)
 	arrange_vip(VIP_IPV6, NEXT_TCP, VIP_PORT, WEB, signal);
 }
 
-void arrange_web(void)
+static void arrange_opened(void)
 {
-	balancer_open();
 	balancer.settings->seed[0] = 0x0123456789abcdefull;
 	balancer.settings->seed[1] = 0xfedcba9876543210ull;
 	balancer.settings->bucket_mask = LARCH_FLOW_BUCKETS - 1;
@@ -175,6 +176,19 @@ void arrange_web(void)
 	arrange_plan(WEB, 0, MEMBERS);
 	arrange_publish(WEB, 0, 1);
 	balancer.settings->abi = LARCH_ABI;
+}
+
+void arrange_web(void)
+{
+	balancer_open();
+	arrange_opened();
+}
+
+void arrange_jumbo(void)
+{
+	backend_mtu = JUMBO_MTU;
+	balancer_open_frags();
+	arrange_opened();
 }
 
 uint64_t hash_of(const struct spec *spec)

@@ -11,11 +11,15 @@
 #define MEMBERS	      4
 #define FIRST_BACKEND 10 /* member m is backend FIRST_BACKEND + m */
 #define BACKEND_MTU   1500
+#define JUMBO_MTU     9000
 #define COST_US	      1000 /* net and service of every member in every leaf */
 #define CONCURRENCY   4
 
 /* Opens the balancer with service WEB, 4 IPv4 backends and generation 1 in bank 0. */
 void arrange_web(void);
+
+/* The same with the program for frames in several buffers, and backends with an MTU of 9000. */
+void arrange_jumbo(void);
 
 void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t service,
 		 enum larch_signal signal);

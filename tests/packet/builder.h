@@ -25,7 +25,7 @@
 #define IPV6_BYTES	40
 #define TCP_BYTES	20
 #define UDP_BYTES	8
-#define FRAME_MOST	2048
+#define FRAME_MOST	9400 /* a jumbo frame, and what tunnels add */
 #define EXTENSIONS_MOST 8
 
 enum tcp_flag { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };

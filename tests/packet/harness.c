@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "agent.frags.skel.h"
 #include "agent.skel.h"
 #include "clock.h"
 #include "datapath_ticks.h"
@@ -31,7 +32,8 @@ struct tally {
 struct balancer balancer;
 static struct larch_bpf *larch;
 static int larch_program;
-static struct agent_bpf *agent;
+static struct bpf_object *agent;
+static int agent_program;
 static struct tally larch_tally, agent_tally;
 
 static int ticks = -1;
@@ -56,11 +58,11 @@ static void forget_pins(struct bpf_object *object)
 	bpf_object__for_each_map(map, object) cr_assert_eq(bpf_map__set_pin_path(map, NULL), 0);
 }
 
-void balancer_open(void)
+static void open_balancer(bool frags)
 {
 	larch = larch_bpf__open();
 	cr_assert_not_null(larch, "cannot open the balancer: %s", strerror(errno));
-	larch_program = lent_open(larch->obj);
+	larch_program = lent_open(larch->obj, frags);
 	balancer.settings = lent_memory(larch->maps.larch_settings, sizeof(*balancer.settings));
 	balancer.vips = lent_memory(larch->maps.larch_vips, sizeof(*balancer.vips));
 	balancer.services = lent_memory(larch->maps.larch_services, sizeof(*balancer.services));
@@ -74,24 +76,53 @@ void balancer_open(void)
 	larch_tally = (struct tally){larch->maps.larch_outcomes, LARCH_OUTCOME_COUNT, {}};
 }
 
+void balancer_open(void)
+{
+	open_balancer(false);
+}
+
+void balancer_open_frags(void)
+{
+	open_balancer(true);
+}
+
 void balancer_close(void)
 {
 	lent_close(larch_program);
 	larch_bpf__destroy(larch);
 }
 
+static void open_agent(const void *bytes, size_t size)
+{
+	agent = bpf_object__open_mem(bytes, size, NULL);
+	cr_assert_not_null(agent, "cannot open the agent: %s", strerror(errno));
+	forget_pins(agent);
+	cr_assert_eq(bpf_object__load(agent), 0, "cannot load the agent (are you root?)");
+	agent_program = bpf_program__fd(bpf_object__find_program_by_name(agent, "larch_agent_xdp"));
+	agent_tally = (struct tally){
+		bpf_object__find_map_by_name(agent, "larch_agent"), LARCH_AGENT_OUTCOME_COUNT, {}};
+}
+
 void agent_open(void)
 {
-	agent = agent_bpf__open();
-	cr_assert_not_null(agent, "cannot open the agent: %s", strerror(errno));
-	forget_pins(agent->obj);
-	cr_assert_eq(agent_bpf__load(agent), 0, "cannot load the agent (are you root?)");
-	agent_tally = (struct tally){agent->maps.larch_agent, LARCH_AGENT_OUTCOME_COUNT, {}};
+	size_t size;
+	const void *bytes = getenv(LENT_FRAGS) ? agent_frags_bpf__elf_bytes(&size)
+					       : agent_bpf__elf_bytes(&size);
+
+	open_agent(bytes, size);
+}
+
+void agent_open_frags(void)
+{
+	size_t size;
+	const void *bytes = agent_frags_bpf__elf_bytes(&size);
+
+	open_agent(bytes, size);
 }
 
 void agent_close(void)
 {
-	agent_bpf__destroy(agent);
+	bpf_object__close(agent);
 }
 
 /* Adds up the 64-bit words of a per-CPU map's value. */
@@ -264,7 +295,7 @@ struct result agent_send(const struct frame *frame)
 {
 	struct result result;
 
-	cr_assert_eq(run(bpf_program__fd(agent->progs.larch_agent_xdp), frame, 0, &result), 0);
+	cr_assert_eq(run(agent_program, frame, 0, &result), 0);
 	result.outcome = tally_next(&agent_tally, frame->size);
 	cr_assert(agent_verdict_is_right(result.outcome, result.verdict), "outcome %u, verdict %d",
 		  result.outcome, result.verdict);

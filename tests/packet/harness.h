@@ -53,6 +53,7 @@ struct result {
 
 /* Both end the test if something is missing. */
 void balancer_open(void);
+void balancer_open_frags(void); /* with the program for frames in several buffers */
 void balancer_close(void);
 
 struct result balancer_send(const struct frame *frame);
@@ -110,6 +111,7 @@ void balancer_age_limit(enum larch_limit limit, uint32_t seconds);
 	} while (0)
 
 void agent_open(void);
+void agent_open_frags(void);
 void agent_close(void);
 struct result agent_send(const struct frame *frame);
 uint64_t agent_received(void);

@@ -16,9 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "larch.frags.skel.h"
 #include "larch.skel.h"
 
-/* The lock's path, the program's id, and the ids of its maps in the order of the object. */
+/* The lock's path, the programs' ids, and the ids of their maps in the order of the object. */
 #define VARIABLE "LARCH_TEST_BALANCER"
 #define MAPS	 64
 #define TEXT	 1024
@@ -52,7 +53,7 @@ static uint32_t map_id(int map)
 
 /* --- the process that runs the tests -------------------------------------------------------- */
 
-static void offer(const struct larch_bpf *larch)
+static void offer(const struct larch_bpf *larch, int frags)
 {
 	/* A file without a name: nothing is left, and a lock ends with the process that has it. */
 	int file = memfd_create("larch-packet-tests", MFD_CLOEXEC);
@@ -60,14 +61,34 @@ static void offer(const struct larch_bpf *larch)
 	char text[TEXT];
 	int length;
 
-	length = snprintf(text, sizeof(text), "/proc/%d/fd/%d %u", getpid(), file,
-			  program_id(bpf_program__fd(larch->progs.larch)));
+	length = snprintf(text, sizeof(text), "/proc/%d/fd/%d %u %u", getpid(), file,
+			  program_id(bpf_program__fd(larch->progs.larch)), program_id(frags));
 	bpf_object__for_each_map(map, larch->obj)
 	{
 		length += snprintf(text + length, sizeof(text) - (size_t)length, " %u",
 				   map_id(bpf_map__fd(map)));
 	}
 	setenv(VARIABLE, text, 1);
+}
+
+/* The program for frames in several buffers, on the same maps. -1: it cannot be loaded. */
+static int load_frags(const struct larch_bpf *larch)
+{
+	struct larch_frags_bpf *frags = larch_frags_bpf__open();
+	struct bpf_map *map;
+
+	if (!frags)
+		return -1;
+	bpf_object__for_each_map(map, frags->obj)
+	{
+		const struct bpf_map *same =
+			bpf_object__find_map_by_name(larch->obj, bpf_map__name(map));
+
+		bpf_map__set_pin_path(map, NULL);
+		if (!same || bpf_map__reuse_fd(map, bpf_map__fd(same)) != 0)
+			return -1;
+	}
+	return larch_frags_bpf__load(frags) == 0 ? bpf_program__fd(frags->progs.larch) : -1;
 }
 
 /* Without it the tests say what is missing. It is never closed: tests may come until the end. */
@@ -81,7 +102,7 @@ ReportHook(PRE_ALL)(struct criterion_test_set *tests)
 		return;
 	bpf_object__for_each_map(map, larch->obj) bpf_map__set_pin_path(map, NULL);
 	if (larch_bpf__load(larch) == 0)
-		offer(larch);
+		offer(larch, load_frags(larch));
 }
 
 /* --- a test --------------------------------------------------------------------------------- */
@@ -185,9 +206,10 @@ static uint32_t next_id(char **rest)
 	return word ? (uint32_t)strtoul(word, NULL, 10) : 0;
 }
 
-int lent_open(struct bpf_object *object)
+int lent_open(struct bpf_object *object, bool frags)
 {
 	const char *offered = getenv(VARIABLE);
+	uint32_t id[2];
 	char text[TEXT], *rest;
 	struct bpf_map *map;
 	int program;
@@ -195,7 +217,9 @@ int lent_open(struct bpf_object *object)
 	cr_assert_not_null(offered, "the balancer could not be loaded (are you root?)");
 	snprintf(text, sizeof(text), "%s", offered);
 	wait_for_lock(strtok_r(text, " ", &rest));
-	program = bpf_prog_get_fd_by_id(next_id(&rest));
+	id[0] = next_id(&rest);
+	id[1] = next_id(&rest);
+	program = bpf_prog_get_fd_by_id(id[frags || getenv(LENT_FRAGS)]);
 	cr_assert_geq(program, 0, "the balancer's program: %s", strerror(errno));
 	bpf_object__for_each_map(map, object) take_map(map, next_id(&rest));
 	return program;

@@ -179,7 +179,8 @@ Test(config, what_is_given_is_taken)
 {
 	struct larch_config *config = parse(
 		"---\n"
-		"interfaces: [{name: eth0, mode: generic}, {name: 'bond0.4095@x'}]\n"
+		"interfaces: [{name: eth0, mode: generic, frags: off}, {name: 'bond0.4095@x'},\n"
+		"  {name: eth1, frags: on}, {name: eth2, frags: auto}]\n"
 		"flow_table: {entries: 1025}\n"
 		"learning: {interval: 0.25s, max_leaves: 1, max_depth: 0, min_flows: 7,\n"
 		"  half_life_server: 1500ms, half_life_connect: 100ms, floor: 0, step: 1}\n"
@@ -195,8 +196,12 @@ Test(config, what_is_given_is_taken)
 		"65535,\n    concurrency: 65535}]\n"
 		"...\n");
 
-	cr_assert_eq(config->interface_count, 2);
+	cr_assert_eq(config->interface_count, 4);
 	cr_expect_eq(config->interfaces[0].mode, CONFIG_XDP_GENERIC);
+	cr_expect_eq(config->interfaces[0].frags, CONFIG_FRAGS_OFF);
+	cr_expect_eq(config->interfaces[1].frags, CONFIG_FRAGS_AUTO);
+	cr_expect_eq(config->interfaces[2].frags, CONFIG_FRAGS_ON);
+	cr_expect_eq(config->interfaces[3].frags, CONFIG_FRAGS_AUTO);
 	cr_expect_str_eq(config->interfaces[1].name, "bond0.4095@x");
 	cr_expect_eq(config->interfaces[1].mode, CONFIG_XDP_NATIVE);
 	cr_expect_eq(config->flow_entries, 2048);

@@ -227,6 +227,8 @@ Test(config_rules, words)
 	EXPECT_REFUSALS(
 		{"interfaces: [{name: a, mode: driver}]\n" WEB "...\n",
 		 "1:30: interfaces[0].mode: mode is 'driver'; expected native or generic"},
+		{"interfaces: [{name: a, frags: true}]\n" WEB "...\n",
+		 "1:31: interfaces[0].frags: frags is 'true'; expected auto, on or off"},
 		{WEB "    learning: yes\n    signal: all\n...\n",
 		 "8:15: services[0].learning: learning is 'yes'; expected off, shadow or on\n"
 		 "9:13: services[0].signal: signal is 'all'; expected auto, response, connect or "
