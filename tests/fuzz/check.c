@@ -163,9 +163,27 @@ static uint32_t backend_reached(const struct passage *passage)
 	return LARCH_NO_BACKEND;
 }
 
+/* Of an agent's answer, what is in the tunnel came in its Ethernet header. */
+static struct frame answered_frame(const struct passage *passage)
+{
+	size_t question = verify_question(passage->in),
+	       at = question + sizeof(struct larch_question);
+	uint8_t bytes[FRAME_MOST];
+	bool ipv6;
+
+	if (!question || at > passage->in_size)
+		return frame_of(passage->in, passage->in_size);
+	ipv6 = passage->in[at] >> 4 == 6;
+	memcpy(bytes, passage->in, 12);
+	bytes[12] = ipv6 ? 0x86 : 0x08;
+	bytes[13] = ipv6 ? 0xdd : 0x00;
+	memcpy(bytes + ETHERNET_BYTES, passage->in + at, passage->in_size - at);
+	return frame_of(bytes, ETHERNET_BYTES + passage->in_size - at);
+}
+
 static void check_reply(const struct passage *passage)
 {
-	struct frame in = frame_of(passage->in, passage->in_size),
+	struct frame in = answered_frame(passage),
 		     out = frame_of(stub_data(&passage->context), out_size(passage));
 	const uint8_t *ip = in.byte + in.network;
 	const char *wrong;
@@ -498,13 +516,15 @@ static bool is_sent_in_tunnel(const struct passage *passage)
 
 /*
  * A tunnel's packet is what the agent makes of it again. Asked, the agent answers, and the balancer
- * asks the next one, or forwards; sooner or later it does not ask any more.
+ * asks the next one, or forwards; sooner or later it does not ask any more. The network delivers
+ * the last answer twice.
  */
 void check_balancer(const uint8_t *bytes, size_t size, uint32_t ifindex)
 {
 	static struct passage there, back;
 	static uint8_t sent[STUB_FRAME_MOST], answered[STUB_FRAME_MOST];
 	unsigned questions = 0;
+	size_t answer = 0;
 
 	begin(&there, bytes, size, ifindex);
 	balancer_receives(&there);
@@ -514,13 +534,17 @@ void check_balancer(const uint8_t *bytes, size_t size, uint32_t ifindex)
 		go_on(&back, &there, sent);
 		agent_receives(&back);
 		require(&back, asked == (back.verdict == XDP_TX), "not what the agent was to do");
-		if (!asked) {
-			require(&back, back.outcome == LARCH_AGENT_DECAPSULATED,
-				"what the balancer sends is no tunnel to the agent");
-			return;
-		}
+		require(&back, asked || back.outcome == LARCH_AGENT_DECAPSULATED,
+			"what the balancer sends is no tunnel to the agent");
+		if (!asked)
+			break;
+		answer = out_size(&back);
 		go_on(&there, &back, answered);
 		balancer_receives(&there);
 		require(&there, ++questions < QUESTIONS_MOST, "it does not end asking");
 	}
+	if (!questions)
+		return;
+	begin(&there, answered, answer, 1);
+	balancer_receives(&there);
 }

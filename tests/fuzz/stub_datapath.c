@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "datapath.h"
 #include "stub.h"
@@ -16,13 +15,10 @@
 #define MEMORY(map) stub_values(STUB_MAP(&(map)))
 #define HANDLE(map) stub_descriptor(STUB_MAP(&(map)))
 
-/* Of maps that the daemon looks for by name: a line each. */
-int bpf_object__find_map_fd_by_name(const struct bpf_object *object, const char *name)
+/* Of a map in the skeleton that datapath_open() makes. */
+int bpf_map__fd(const struct bpf_map *map)
 {
-	(void)object;
-	if (strcmp(name, "larch_access") == 0)
-		return HANDLE(larch_access);
-	return -ENOENT;
+	return stub_descriptor((const struct stub_map *)(const void *)map);
 }
 
 int datapath_open(struct datapath **out, const char *pin_directory,
@@ -39,15 +35,18 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	if (!datapath)
 		return -ENOMEM;
 	datapath->kernel = &kernel;
+	object.maps.larch_quic = (void *)STUB_MAP(&larch_quic);
 	datapath->settings = MEMORY(larch_settings);
 	datapath->active = MEMORY(larch_active);
 	datapath->live = MEMORY(larch_live);
 	datapath->vips = MEMORY(larch_vips);
 	datapath->services = MEMORY(larch_services);
+	datapath->pressure = MEMORY(larch_pressure);
 	datapath->flows = MEMORY(larch_flows);
 	datapath->buckets = flow_entries / LARCH_BUCKET_FLOWS;
 	datapath->backends = HANDLE(larch_backends);
 	datapath->cells = HANDLE(larch_cells);
+	datapath->access = HANDLE(larch_access);
 	datapath->outcomes = HANDLE(larch_outcomes);
 	datapath->service_traffic = HANDLE(larch_svc_count);
 	datapath->backend_traffic = HANDLE(larch_bck_count);
@@ -99,9 +98,15 @@ uint32_t datapath_tick_rate(const struct datapath *datapath)
 	return STUB_HZ;
 }
 
+uint32_t datapath_ticks(const struct datapath *datapath)
+{
+	(void)datapath;
+	return (uint32_t)bpf_jiffies64();
+}
+
 uint32_t datapath_stamp(const struct datapath *datapath)
 {
-	return (uint32_t)bpf_jiffies64() >> datapath->settings->stamp_shift & LARCH_STAMP_MASK;
+	return datapath_ticks(datapath) >> datapath->settings->stamp_shift & LARCH_STAMP_MASK;
 }
 
 void datapath_unpin(struct datapath *datapath)

@@ -2,9 +2,11 @@
 // Kinds of packets; see kinds.h.
 #include "kinds.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "larch/backend.h"
+#include "larch/chance.h"
 #include "reply.h"
 
 static const struct spec plain[] = {
@@ -89,6 +91,16 @@ static const struct {
 		  .payload = 20}},
 };
 
+/*
+ * QUIC packets, up to behind the connection id: with a short header, and a handshake of versions 1
+ * and 2. The id is of config 1, and names server 0a.
+ */
+static const uint8_t quic[][16] = {
+	{0x40, 0x20, 0x0a, 1, 2, 3, 4, 5, 6},
+	{0xe0, 0, 0, 0, 1, 8, 0x20, 0x0a, 1, 2, 3, 4, 5, 6},
+	{0xf0, 0x6b, 0x33, 0x43, 0xcf, 8, 0x20, 0x0a, 1, 2, 3, 4, 5, 6},
+};
+
 /* What a backend receives, in a tunnel of either family. */
 static const struct spec tunnelled[] = {
 	{.payload = 20},
@@ -98,29 +110,65 @@ static const struct spec tunnelled[] = {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define TUNNELS	     4 /* IP in IP and GUE, over either family */
+#define TUNNELS	     6 /* IP in IP, GUE, GUE with a question; over either family */
 
-static struct frame in_gue(const struct frame *inner, bool outer_ipv6, uint8_t protocol)
+/* The inner frame's packet in GUE, behind a question unless that is NULL. */
+static struct frame in_gue(const struct frame *inner, const struct spec *outer, uint8_t protocol,
+			   const struct larch_question *question)
 {
-	size_t bytes = inner->size - inner->network;
-	struct frame outer = FRAME(.ipv6 = outer_ipv6, .protocol = NEXT_UDP, .port = LARCH_GUE_PORT,
-				   .payload = (uint16_t)(sizeof(struct larch_gue) + bytes));
-	struct larch_gue gue = {.protocol = protocol};
-	uint8_t *at = outer.byte + outer.transport + UDP_BYTES;
+	size_t bytes = inner->size - inner->network, more = question ? sizeof(*question) : 0;
+	struct larch_gue gue = {.protocol = protocol, .version = (uint8_t)(more / 4)};
+	struct spec spec = *outer;
+	struct frame frame;
+	uint8_t *at;
 
+	spec.protocol = NEXT_UDP;
+	spec.port = LARCH_GUE_PORT;
+	spec.payload = (uint16_t)(sizeof(gue) + more + bytes);
+	frame = frame_build(&spec);
+	at = frame.byte + frame.transport + UDP_BYTES;
 	memcpy(at, &gue, sizeof(gue));
-	memcpy(at + sizeof(gue), inner->byte + inner->network, bytes);
-	return outer;
+	if (question)
+		memcpy(at + sizeof(gue), question, more);
+	memcpy(at + sizeof(gue) + more, inner->byte + inner->network, bytes);
+	return frame;
 }
+
+/* An agent's answer to a question that nobody has asked, to our end of the tunnels. */
+static struct frame build_answer(uint32_t client)
+{
+	const struct larch_question question = {
+		.magic = htonl(LARCH_QUESTION_MAGIC),
+		.answer = LARCH_ANSWER_MINE,
+	};
+	struct frame inner = FRAME(.client = client, .payload = 20);
+
+	return in_gue(&inner, &(struct spec){.to = "10.254.0.1"}, NEXT_IPIP, &question);
+}
+
+static struct frame build_quic(size_t number, uint32_t client)
+{
+	struct frame frame = FRAME(.client = client, .protocol = NEXT_UDP, .port = 53,
+				   .ipv6 = client & 1, .payload = 40);
+
+	memcpy(frame.byte + frame.transport + UDP_BYTES, quic[number], sizeof(quic[number]));
+	return frame;
+}
+
+/* Where in the numbers of kinds each group begins. */
+#define FIRST_ICMP	COUNT(plain)
+#define FIRST_QUIC	(FIRST_ICMP + COUNT(icmp))
+#define ANSWER		(FIRST_QUIC + COUNT(quic))
+#define FIRST_TUNNELLED (ANSWER + 1)
 
 size_t kinds_count(void)
 {
-	return COUNT(plain) + COUNT(icmp) + TUNNELS * COUNT(tunnelled);
+	return FIRST_TUNNELLED + TUNNELS * COUNT(tunnelled);
 }
 
 bool kinds_is_tunnelled(size_t number)
 {
-	return number >= COUNT(plain) + COUNT(icmp);
+	return number >= FIRST_TUNNELLED;
 }
 
 static struct frame build_icmp(size_t number, uint32_t client)
@@ -136,13 +184,17 @@ static struct frame build_icmp(size_t number, uint32_t client)
 
 static struct frame build_tunnelled(size_t number, uint32_t client)
 {
-	struct spec spec = tunnelled[number / TUNNELS];
+	const struct larch_question question = {.magic = htonl(LARCH_QUESTION_MAGIC)};
+	struct spec spec = tunnelled[number / TUNNELS], outer = {.ipv6 = number & 1};
 	uint8_t protocol = spec.ipv6 ? NEXT_IPV6 : NEXT_IPIP;
+	size_t way = number % TUNNELS / 2;
 	struct frame inner;
 
 	spec.client = client;
 	inner = frame_build(&spec);
-	return (number & 2 ? in_gue : frame_wrap)(&inner, number & 1, protocol);
+	if (way == 0)
+		return frame_wrap(&inner, outer.ipv6, protocol);
+	return in_gue(&inner, &outer, protocol, way == 1 ? NULL : &question);
 }
 
 struct frame kinds_build(size_t number, uint32_t client)
@@ -150,9 +202,13 @@ struct frame kinds_build(size_t number, uint32_t client)
 	struct spec spec;
 
 	if (kinds_is_tunnelled(number))
-		return build_tunnelled(number - COUNT(plain) - COUNT(icmp), client);
-	if (number >= COUNT(plain))
-		return build_icmp(number - COUNT(plain), client);
+		return build_tunnelled(number - FIRST_TUNNELLED, client);
+	if (number == ANSWER)
+		return build_answer(client);
+	if (number >= FIRST_QUIC)
+		return build_quic(number - FIRST_QUIC, client);
+	if (number >= FIRST_ICMP)
+		return build_icmp(number - FIRST_ICMP, client);
 	spec = plain[number];
 	spec.client = client;
 	return frame_build(&spec);
