@@ -272,7 +272,7 @@ bool balancer_run(const struct frame *frame, struct result *out)
 
 bool agent_run(const struct frame *frame, struct result *out)
 {
-	return run(bpf_program__fd(agent->progs.larch_agent_xdp), frame, 0, out) == 0;
+	return run(agent_program, frame, 0, out) == 0;
 }
 
 struct result balancer_send(const struct frame *frame)
