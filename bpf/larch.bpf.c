@@ -34,6 +34,7 @@
 #include "forward.h"
 #include "too_big.h"
 #include "count.h"
+#include "capture.h"
 
 /* Has the flow that the table remembers come to its end, so that the packet begins another? */
 static __always_inline bool has_ended(const struct packet *packet)
@@ -302,9 +303,11 @@ static __always_inline int balance(struct xdp_md *context, struct packet *packet
 	int parsed, go, outcome;
 
 	parsed = parse(context, packet);
+	settings = service_settings();
+	if (settings)
+		packet->flags = settings->flags;
 	if (parsed == LARCH_PASS_NOT_IP || parsed == LARCH_PASS_MALFORMED)
 		return parsed;
-	settings = service_settings();
 	if (!settings)
 		return LARCH_PASS_NOT_OURS;
 	if (settings->flags & LARCH_RETURNS && nat_return_maybe(settings, packet, parsed)) {
@@ -345,6 +348,8 @@ int larch(struct xdp_md *context)
 	struct packet packet = {.action = XDP_ABORTED};
 	int outcome = balance(context, &packet);
 
+	if (packet.flags & LARCH_CAPTURE)
+		capture(context, &packet, outcome);
 	return count_exit(&packet, outcome);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "larch/backend.h"
+#include "larch/capture.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
 #include "larch/fragment.h"
@@ -195,3 +196,19 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_quic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct larch_capture);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_capture SEC(".maps");
+
+/* Records: struct larch_captured. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, LARCH_CAPTURE_RING);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_captured SEC(".maps");

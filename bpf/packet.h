@@ -78,7 +78,7 @@ struct packet {
 	/* service */
 	__u32 service;
 	struct larch_policy policy;
-	__u32 flags;	   /* enum larch_settings_flag */
+	__u32 flags;	   /* enum larch_settings_flag; of every packet */
 	__u32 bucket_mask; /* of the flow table */
 	__u32 stamp;	   /* now, as the flow table counts it */
 	__u64 hash;

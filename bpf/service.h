@@ -86,7 +86,6 @@ static __always_inline void service_begin(const struct larch_settings *settings,
 {
 	bool by_source = packet->policy.flags & LARCH_SERVICE_BY_SOURCE;
 
-	packet->flags = settings->flags;
 	packet->bucket_mask = settings->bucket_mask;
 	packet->stamp = service_stamp(settings);
 	packet->hash = larch_hash(&packet->tuple, by_source, settings->seed);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "datapath.h"
+#include "datapath_capture.h"
 #include "datapath_kernel.h"
 #include "datapath_ticks.h"
 #include "log.h"
@@ -401,5 +402,7 @@ void datapath_unpin(struct datapath *datapath)
 	}
 	unpin_program(datapath, DATAPATH_PIN);
 	unpin_program(datapath, DATAPATH_FRAGS_PIN);
+	snprintf(path, sizeof(path), "%s/" DATAPATH_CAPTURE_LOCK, datapath->kernel->pins);
+	rmdir(path);
 	rmdir(datapath->kernel->pins);
 }

@@ -6,6 +6,10 @@
 
 #include "endpoint.h"
 
+#define IPV4_BITS   32
+#define IPV6_BITS   128
+#define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* in front of an IPv4 address */
+
 int endpoint_port(const char *text, uint16_t *out)
 {
 	uint32_t value = 0;
@@ -55,6 +59,43 @@ bool endpoint_address(const char *text, int family, struct in6_addr *out)
 	if (family != AF_INET6 && inet_pton(AF_INET, text, &out->s6_addr32[3]) == 1)
 		return true;
 	return family != AF_INET && inet_pton(AF_INET6, text, out) == 1;
+}
+
+/* "24", without signs, leading zeros or anything else. -1: it is no number up to `most`. */
+static int read_bits(const char *text, int most)
+{
+	int bits = 0;
+
+	if (!*text || (text[0] == '0' && text[1]))
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		bits = 10 * bits + (*text - '0');
+		if (bits > most)
+			return -1;
+	}
+	return bits;
+}
+
+bool endpoint_network(const char *text, struct in6_addr *address, int *bits)
+{
+	const char *slash = strchr(text, '/');
+	size_t length = slash ? (size_t)(slash - text) : strlen(text);
+	bool ipv6 = strchr(text, ':') != NULL;
+	int most = ipv6 ? IPV6_BITS : IPV4_BITS;
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (length >= sizeof(host))
+		return false;
+	memcpy(host, text, length);
+	if (!endpoint_address(host, 0, address))
+		return false;
+	*bits = slash ? read_bits(slash + 1, most) : most;
+	if (*bits < 0)
+		return false;
+	*bits += ipv6 ? 0 : MAPPED_BITS;
+	return !(ipv6 && IN6_IS_ADDR_V4MAPPED(address));
 }
 
 const char *endpoint_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])

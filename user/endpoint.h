@@ -21,6 +21,12 @@ struct endpoint_text {
  */
 bool endpoint_address(const char *text, int family, struct in6_addr *out);
 
+/*
+ * The network in text, "192.0.2.0/24" or "2001:db8::/32", or an address, which is a network of one.
+ * *bits: of the prefix, of IPv4 96 and more. Bits behind the prefix stay. false: it is none.
+ */
+bool endpoint_network(const char *text, struct in6_addr *address, int *bits);
+
 /* The text of such an address, IPv4 as a.b.c.d; returns out. */
 const char *endpoint_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN]);
 

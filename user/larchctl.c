@@ -7,7 +7,7 @@
 #include "larchctl.h"
 
 /* Options that only some commands take. */
-enum { TAKES_ALL = 1, TAKES_FLOW = 2, TAKES_LIMIT = 4 };
+enum { TAKES_ALL = 1, TAKES_FLOW = 2, TAKES_LIMIT = 4, TAKES_CAPTURE = 8 };
 
 struct command {
 	const char *name, *arguments, *summary;
@@ -62,6 +62,18 @@ static const struct command commands[] = {
 	 larchctl_arm,
 	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL and writes each with 'learned' or\n"
 	 "'control' appended, or '?' to what is no flow (exit status 1 then).\n"},
+	{"capture", "", "packets as they leave, by outcome, host and port", 0, 0, TAKES_CAPTURE, 0,
+	 NULL, larchctl_capture,
+	 "Works without larchd, as root, until Ctrl-C. One line a packet, of its flow:\n"
+	 "  -w, --write FILE  writes a pcap instead (-: to stdout)\n"
+	 "  --outcome NAME    only packets of this outcome; may be given several times\n"
+	 "  --host ADDR[/LEN] only flows from or to there\n"
+	 "  --port N          only flows with this port on either side\n"
+	 "  --count N         ends after so many packets\n"
+	 "  --seconds S       ends after so long\n"
+	 "  -p, --pins DIR    larchd's pins (" LARCHCTL_PINS ")\n"
+	 "Up to 256 bytes of a packet. Those that come faster than they are read are lost, and\n"
+	 "counted at the end. NAME: see 'larchctl status --all'.\n"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -130,7 +142,18 @@ static bool take_format(struct larchctl *ctl, const char *text)
 	return false;
 }
 
-enum { OPTION_ALL = 256, OPTION_HOPS, OPTION_SIZE, OPTION_INTERFACE, OPTION_LIMIT };
+enum {
+	OPTION_ALL = 256,
+	OPTION_HOPS,
+	OPTION_SIZE,
+	OPTION_INTERFACE,
+	OPTION_LIMIT,
+	OPTION_OUTCOME,
+	OPTION_HOST,
+	OPTION_PORT,
+	OPTION_COUNT,
+	OPTION_SECONDS
+};
 
 static const struct option options[] = {
 	{"socket", required_argument, NULL, 's'},
@@ -142,8 +165,44 @@ static const struct option options[] = {
 	{"size", required_argument, NULL, OPTION_SIZE},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"limit", required_argument, NULL, OPTION_LIMIT},
+	{"write", required_argument, NULL, 'w'},
+	{"pins", required_argument, NULL, 'p'},
+	{"outcome", required_argument, NULL, OPTION_OUTCOME},
+	{"host", required_argument, NULL, OPTION_HOST},
+	{"port", required_argument, NULL, OPTION_PORT},
+	{"count", required_argument, NULL, OPTION_COUNT},
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{},
 };
+
+static bool take_capture(struct larchctl_capture *capture, int option)
+{
+	switch (option) {
+	case 'w':
+		capture->file = optarg;
+		return true;
+	case 'p':
+		capture->pins = optarg;
+		return true;
+	case OPTION_OUTCOME:
+		larchctl_take_outcome(capture, optarg);
+		return true;
+	case OPTION_HOST:
+		capture->host = optarg;
+		return true;
+	case OPTION_PORT:
+		capture->port = optarg;
+		return true;
+	case OPTION_COUNT:
+		capture->count = optarg;
+		return true;
+	case OPTION_SECONDS:
+		capture->seconds = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
 
 static bool take_option(struct larchctl *ctl, int option)
 {
@@ -169,8 +228,14 @@ static bool take_option(struct larchctl *ctl, int option)
 		ctl->limit = optarg;
 		return true;
 	default:
-		return false;
+		return take_capture(&ctl->capture, option);
 	}
+}
+
+static bool asks_capture(const struct larchctl_capture *capture)
+{
+	return capture->file || capture->pins || capture->host || capture->port || capture->count ||
+	       capture->seconds || capture->outcomes || capture->wrong;
 }
 
 /* What was given must be what the command takes. */
@@ -179,7 +244,8 @@ static bool fits(const struct larchctl *ctl, const struct command *command, int 
 	unsigned formats = LARCHCTL_TABLE | LARCHCTL_JSON | command->formats;
 	unsigned given = (ctl->all ? TAKES_ALL : 0) |
 			 (ctl->hops || ctl->size || ctl->interface ? TAKES_FLOW : 0) |
-			 (ctl->limit ? TAKES_LIMIT : 0);
+			 (ctl->limit ? TAKES_LIMIT : 0) |
+			 (asks_capture(&ctl->capture) ? TAKES_CAPTURE : 0);
 
 	if (count >= command->least && count <= command->most && !(given & ~command->takes) &&
 	    ctl->format & formats)
@@ -239,7 +305,7 @@ int main(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:o:Vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:o:w:p:Vh", options, NULL)) != -1) {
 		if (option == 'V') {
 			puts("larchctl " LARCH_VERSION);
 			return LARCHCTL_OK;

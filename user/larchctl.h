@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define LARCHCTL_SOCKET "/run/larch/larchd.sock"
+#define LARCHCTL_PINS	"/sys/fs/bpf/larch"
 
 enum larchctl_exit {
 	LARCHCTL_OK = 0,
@@ -27,11 +28,19 @@ enum larchctl_format {
 	LARCHCTL_DOT = 8,
 };
 
+/* What `larchctl capture` is asked for, as given; NULL: not. */
+struct larchctl_capture {
+	const char *file, *pins, *host, *port, *count, *seconds;
+	uint64_t outcomes; /* bits; 0: all */
+	const char *wrong; /* an outcome that does not exist */
+};
+
 struct larchctl {
 	const char *socket;
 	enum larchctl_format format;
 	bool all;
 	const char *hops, *size, *interface, *limit; /* as given; NULL: not */
+	struct larchctl_capture capture;
 };
 
 /* Sends a request (taken over) and reads the answer. *out is NULL unless LARCHCTL_OK is returned;
@@ -64,6 +73,10 @@ void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);
 /* Commands that are more than a request and its answer. */
 enum larchctl_exit larchctl_explain(const struct larchctl *ctl, int count, char **arguments);
 enum larchctl_exit larchctl_arm(const struct larchctl *ctl, int count, char **arguments);
+enum larchctl_exit larchctl_capture(const struct larchctl *ctl, int count, char **arguments);
+
+/* One more outcome to capture, by its name. */
+void larchctl_take_outcome(struct larchctl_capture *capture, const char *name);
 
 /* Prints the answer in the format that was asked for; takes it over. */
 void larchctl_print(const struct larchctl *ctl, json_t *answer,

@@ -20,8 +20,11 @@ int publisher_settings(struct datapath *datapath)
 	struct larch_settings *settings = datapath->settings;
 	uint64_t seed[2], token[2];
 
-	/* What follows from the configuration stays until that is applied. */
-	settings->flags = (settings->flags & (LARCH_RETURNS | LARCH_NO_ECHO)) | LARCH_COUNT_SYNS;
+	/* What follows from the configuration stays until that is applied; who captures, goes on.
+	 */
+	__atomic_fetch_and(&settings->flags, LARCH_RETURNS | LARCH_NO_ECHO | LARCH_CAPTURE,
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_or(&settings->flags, LARCH_COUNT_SYNS, __ATOMIC_RELAXED);
 	__atomic_store_n(&settings->bucket_mask, datapath->buckets - 1, __ATOMIC_RELAXED);
 	if (settings->abi == LARCH_ABI)
 		return 0;

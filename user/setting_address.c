@@ -59,44 +59,6 @@ bool setting_address(const struct setting *setting, int family, struct in6_addr 
 #define IPV6_BITS   128
 #define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* in front of an IPv4 address */
 
-/* "24", without signs, leading zeros or anything else. -1: it is no number up to `most`. */
-static int read_bits(const char *text, int most)
-{
-	int bits = 0;
-
-	if (!*text || (text[0] == '0' && text[1]))
-		return -1;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -1;
-		bits = 10 * bits + (*text - '0');
-		if (bits > most)
-			return -1;
-	}
-	return bits;
-}
-
-/* Reads "192.0.2.0/24", or an address, which is a network of one. */
-static bool read_network(const char *text, struct in6_addr *address, int *bits)
-{
-	const char *slash = strchr(text, '/');
-	size_t length = slash ? (size_t)(slash - text) : strlen(text);
-	bool ipv6 = strchr(text, ':') != NULL;
-	int most = ipv6 ? IPV6_BITS : IPV4_BITS;
-	char host[INET6_ADDRSTRLEN] = "";
-
-	if (length >= sizeof(host))
-		return false;
-	memcpy(host, text, length);
-	if (!endpoint_address(host, 0, address))
-		return false;
-	*bits = slash ? read_bits(slash + 1, most) : most;
-	if (*bits < 0)
-		return false;
-	*bits += ipv6 ? 0 : MAPPED_BITS;
-	return !(ipv6 && IN6_IS_ADDR_V4MAPPED(address));
-}
-
 /* Clears the bits beyond the first ones. Were they all 0? */
 static bool clear_host(struct in6_addr *address, int bits)
 {
@@ -114,7 +76,7 @@ bool setting_network(const struct setting *setting, struct in6_addr *out, uint8_
 	struct in6_addr address;
 	int bits;
 
-	if (!text || !read_network(text, &address, &bits)) {
+	if (!text || !endpoint_network(text, &address, &bits)) {
 		setting_expect(setting, "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
 					"address");
 		return false;

@@ -32,6 +32,7 @@ struct tally {
 struct balancer balancer;
 static struct larch_bpf *larch;
 static int larch_program;
+static struct ring_buffer *captured;
 static struct bpf_object *agent;
 static int agent_program;
 static struct tally larch_tally, agent_tally;
@@ -73,6 +74,8 @@ static void open_balancer(bool frags)
 	balancer.costs = lent_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
 	balancer.live = lent_memory(larch->maps.larch_live, sizeof(*balancer.live));
 	balancer.pressure = lent_memory(larch->maps.larch_pressure, sizeof(*balancer.pressure));
+	balancer.capture = lent_memory(larch->maps.larch_capture, sizeof(*balancer.capture));
+	captured = NULL;
 	larch_tally = (struct tally){larch->maps.larch_outcomes, LARCH_OUTCOME_COUNT, {}};
 }
 
@@ -461,6 +464,30 @@ void balancer_put_fragment(const struct larch_fragment *key, const struct larch_
 	cr_assert_eq(bpf_map__update_elem(larch->maps.larch_fragments, key, sizeof(*key), way,
 					  sizeof(*way), BPF_ANY),
 		     0);
+}
+
+/* One record at a time: an error ends the reading, behind it. */
+static int take_record(void *context, void *data, size_t size)
+{
+	cr_assert_eq(size, sizeof(struct larch_captured));
+	memcpy(context, data, size);
+	return -ECANCELED;
+}
+
+bool balancer_captured(struct larch_captured *out)
+{
+	struct larch_captured none = {};
+	static struct larch_captured record;
+
+	if (!captured)
+		captured = ring_buffer__new(bpf_map__fd(larch->maps.larch_captured), take_record,
+					    &record, NULL);
+	cr_assert_not_null(captured);
+	*out = none;
+	if (ring_buffer__consume(captured) != -ECANCELED)
+		return false;
+	*out = record;
+	return true;
 }
 
 void stay_on_one_cpu(void)

@@ -15,6 +15,7 @@
 #include "builder.h"
 #include "clock.h"
 #include "larch/backend.h"
+#include "larch/capture.h"
 #include "larch/cell.h"
 #include "larch/flow.h"
 #include "larch/fragment.h"
@@ -41,6 +42,7 @@ struct balancer {
 	struct larch_costs *costs; /* see larch_costs_index() */
 	struct larch_live *live;
 	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
+	struct larch_capture *capture;
 };
 
 extern struct balancer balancer;
@@ -96,6 +98,9 @@ void balancer_fill_cells(void);
 bool balancer_fragment(const struct larch_fragment *key, struct larch_fragment_way *out);
 bool balancer_has_fragments(void);
 void balancer_put_fragment(const struct larch_fragment *key, const struct larch_fragment_way *way);
+
+/* Takes the next record of what was captured; false: there is none. */
+bool balancer_captured(struct larch_captured *out);
 
 /* Limits are each CPU's own: a test of them stays on one. */
 void stay_on_one_cpu(void);

@@ -175,6 +175,8 @@ static void empty(const struct bpf_map *map)
 	case BPF_MAP_TYPE_LPM_TRIE:
 		empty_hash(map);
 		break;
+	case BPF_MAP_TYPE_RINGBUF: /* each reader begins behind what was read */
+		break;
 	default:
 		cr_assert_fail("%s: how is such a map emptied?", bpf_map__name(map));
 	}
