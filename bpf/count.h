@@ -22,11 +22,27 @@ static __always_inline bool count_is_new(const struct packet *packet, int outcom
 	return outcome == LARCH_FORWARD_NEW;
 }
 
+/* New flows of the leaf's clients: of the learned arm, whether or not it is steered by leaves yet.
+ */
+static __always_inline void count_leaf(const struct packet *packet)
+{
+	__u32 index = larch_leaf_index(packet->service, packet->leaf);
+	struct larch_traffic *traffic;
+
+	if (packet->cell.arm != LARCH_ARM_LEARNED)
+		return;
+	traffic = bpf_map_lookup_elem(&larch_leaf_count, &index);
+	if (traffic)
+		traffic->flows++;
+}
+
 static __always_inline void count_forwarded(const struct packet *packet, int outcome)
 {
 	bool new_flow = count_is_new(packet, outcome);
 	__u32 service = packet->service, backend = packet->backend;
 
+	if (new_flow)
+		count_leaf(packet);
 	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,
 		      new_flow);
 	count_traffic(bpf_map_lookup_elem(&larch_bck_count, &backend), packet->frame_bytes,

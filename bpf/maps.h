@@ -188,6 +188,15 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_bck_count SEC(".maps");
 
+/* By service and leaf: flows alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES *LARCH_MAX_LEAVES);
+	__type(key, __u32);
+	__type(value, struct larch_traffic);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_leaf_count SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LARCH_MAX_QUIC);

@@ -30,7 +30,7 @@ struct datapath {
 	struct larch_bucket *flows;	 /* [buckets] */
 	uint32_t buckets;
 	/* by system call */
-	int backends, cells, access, outcomes, service_traffic, backend_traffic;
+	int backends, cells, access, outcomes, service_traffic, backend_traffic, leaf_traffic;
 	unsigned cpus;
 	bool adopted; /* the maps were there before */
 	struct datapath_kernel *kernel;
@@ -120,5 +120,8 @@ int datapath_remove_access(struct datapath *datapath, const struct larch_access 
 int datapath_outcome(const struct datapath *datapath, uint32_t outcome, struct larch_counter *sum);
 int datapath_service_traffic(const struct datapath *datapath, uint32_t id,
 			     struct larch_traffic *sum);
+/* Of a leaf: flows alone. */
+int datapath_leaf_traffic(const struct datapath *datapath, uint32_t service, uint32_t leaf,
+			  struct larch_traffic *sum);
 int datapath_backend_traffic(const struct datapath *datapath, uint32_t id,
 			     struct larch_traffic *sum);

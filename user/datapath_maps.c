@@ -113,3 +113,9 @@ int datapath_backend_traffic(const struct datapath *datapath, uint32_t id,
 {
 	return sum_traffic(datapath, datapath->backend_traffic, id, sum);
 }
+
+int datapath_leaf_traffic(const struct datapath *datapath, uint32_t service, uint32_t leaf,
+			  struct larch_traffic *sum)
+{
+	return sum_traffic(datapath, datapath->leaf_traffic, larch_leaf_index(service, leaf), sum);
+}

@@ -51,6 +51,8 @@ static void show_leaf(const json_t *leaf, bool evidence)
 	printf("\n  leaf %.0f: %s", larchctl_number(leaf, "leaf"), larchctl_text(clients, "text"));
 	if (isfinite(part))
 		printf("; %s of the flows", columns_part(part, text));
+	if (isfinite(larchctl_number(leaf, "new_flows")))
+		printf("; %s new flows so far", larchctl_count(leaf, "new_flows", text));
 	puts("");
 	show_seen(leaf);
 	printf("    %s\n", larchctl_text(leaf, "why"));

@@ -3,14 +3,16 @@
  * {"services":[{"service","state","reason","learned","generation","digest","evidence","depth",
  *    "flows", "node":NODE,
  *    "leaves":[{"leaf","clients":{"text",...},"seen":[{"prefix","flows"}],"prefixes","part",
- *       "flows","why","backends":[{"backend","id","share","net_us","service_us","connects",
+ *       "flows","new_flows","why","backends":[{"backend","id","share","net_us","service_us","connects",
  *       "responses"}]}]}]}
  * NODE: {"leaf":N} or {"question":{"feature","threshold","text"},"yes":NODE,"no":NODE}
  *
  * What the kernel steers by, read from its own tree; "evidence": whether the samples behind it are
  * there too (not so after a daemon has adopted it). "clients" also holds what the leaf's path
  * tests: sources (CIDR), ports, protocols, hops, bytes, interfaces. "seen": the busiest of the
- * "prefixes" whose recent samples reach the leaf. "part": of the flows.
+ * "prefixes" whose recent samples reach the leaf. "part": of the flows. "new_flows": of
+ * the learned arm, that reached leaves of this number since the maps were made, whatever
+ * generation.
  */
 #include <math.h>
 #include <stdio.h>
@@ -132,6 +134,18 @@ static double node_flows(const struct generation *generation, size_t leaf)
 	return tree && leaf < tree->leaves ? tree->node[tree->leaf_node[leaf]].flows : NAN;
 }
 
+/* New flows of the learned arm that reached leaves of this number; null: nobody counts. */
+static json_t *new_flows(const struct controller *controller, const struct service *service,
+			 uint32_t leaf)
+{
+	struct larch_traffic traffic;
+
+	if (!report_is_live(controller) ||
+	    datapath_leaf_traffic(controller->datapath, service->id, leaf, &traffic) != 0)
+		return json_null();
+	return json_integer((json_int_t)traffic.flows);
+}
+
 static json_t *one_leaf(const struct controller *controller, const struct service *service,
 			const struct region *region, const struct report_seen *seen)
 {
@@ -141,11 +155,12 @@ static json_t *one_leaf(const struct controller *controller, const struct servic
 	for (size_t i = 0; i < generation->members; i++)
 		json_array_append_new(backends,
 				      one_backend(controller, generation, region->leaf, i));
-	return json_pack("{s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "leaf", region->leaf,
+	return json_pack("{s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "leaf", region->leaf,
 			 "clients", report_clients(controller, service, region), "seen",
 			 report_seen_list(seen), "prefixes", (json_int_t)seen->prefixes, "part",
 			 report_real(part_of(generation, region->leaf)), "flows",
-			 report_real(node_flows(generation, region->leaf)), "why",
+			 report_real(node_flows(generation, region->leaf)), "new_flows",
+			 new_flows(controller, service, region->leaf), "why",
 			 why(controller, generation, region->leaf), "backends", backends);
 }
 

@@ -78,7 +78,7 @@ struct larch_counter {
 	__u64 bytes;
 };
 
-/* Per-CPU counters of one service or backend. */
+/* Per-CPU counters of one service, backend or leaf; of a leaf, only new flows are counted. */
 struct larch_traffic {
 	__u64 packets; /* forwarded */
 	__u64 bytes;   /* of the frames as received */

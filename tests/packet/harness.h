@@ -85,6 +85,7 @@ void balancer_put_allowance(const struct larch_source *source, struct larch_allo
 /* Counters, summed over CPUs. */
 struct larch_counter balancer_outcome(enum larch_outcome outcome);
 struct larch_traffic balancer_service_traffic(uint32_t service);
+struct larch_traffic balancer_leaf_traffic(uint32_t service, uint32_t leaf);
 struct larch_traffic balancer_backend_traffic(uint32_t backend);
 uint64_t balancer_received(void);
 

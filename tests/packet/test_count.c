@@ -273,3 +273,14 @@ Test(count, services_are_counted_apart)
 	cr_assert_eq(balancer_service_traffic(5).packets, 2);
 	cr_assert_eq(balancer_service_traffic(5).flows, 1);
 }
+
+Test(count, a_leaf_counts_the_new_flows_of_its_clients_in_the_learned_arm)
+{
+	uint32_t learned = client_in_arm(1, LARCH_ARM_LEARNED);
+
+	EXPECT(SEND(.client = learned, .flags = SYN), FORWARD_NEW);
+	EXPECT(SEND(.client = learned, .flags = ACK), FORWARD_FLOW);
+	EXPECT(SEND(.client = client_in_arm(1, LARCH_ARM_CONTROL), .flags = SYN), FORWARD_NEW);
+	cr_assert_eq(balancer_leaf_traffic(WEB, 0).flows, 1);
+	cr_assert_eq(balancer_leaf_traffic(WEB, 1).flows, 0);
+}
