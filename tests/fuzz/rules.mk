@@ -13,7 +13,7 @@ fuzz_bpf     := -Itests/fuzz/stub -Ivmlinux -Iinclude -Ibpf -DBPF_NO_PRESERVE_AC
 fuzz_modules := $(filter-out user/datapath.c user/datapath_program.c user/datapath_directory.c \
 	user/netlink%.c,$(modules))
 fuzz_packet  := $(filter-out tests/fuzz/fuzz_config.c,$(wildcard tests/fuzz/*.c)) \
-	$(addprefix tests/packet/,builder.c damage.c kinds.c reply.c verify.c)
+	$(addprefix tests/packet/,builder.c damage.c kinds.c reply.c verify.c verify_rewritten.c)
 fuzz_objects  = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 
 $(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h

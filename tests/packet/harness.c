@@ -234,12 +234,6 @@ static bool is_reply(uint32_t outcome)
 	return outcome == LARCH_REPLY_ECHO || outcome == LARCH_REPLY_TOO_BIG;
 }
 
-/* By NAT: what it should look like, the tests say. */
-static bool is_rewritten(uint32_t outcome)
-{
-	return outcome == LARCH_RETURN_NAT || balancer.services[0].policy.mode == LARCH_MODE_NAT;
-}
-
 static void check_balanced(const struct frame *in, const struct result *result)
 {
 	const struct frame *out = &result->frame;
@@ -250,9 +244,7 @@ static void check_balanced(const struct frame *in, const struct result *result)
 	if (is_reply(result->outcome))
 		wrong = reply_wrong(in, out);
 	else if (result->verdict == XDP_TX || result->verdict == XDP_REDIRECT)
-		wrong = is_rewritten(result->outcome)
-				? NULL
-				: verify_forwarded(in->byte, in->size, out->byte, out->size);
+		wrong = verify_forwarded(in->byte, in->size, out->byte, out->size).wrong;
 	else if (result->verdict == XDP_PASS && result->outcome != LARCH_RETURN_HOST &&
 		 !frame_equal(in, out))
 		wrong = "the frame was changed";

@@ -28,6 +28,12 @@ static const struct spec plain[] = {
 	{.to = "192.0.2.3", .flags = SYN},
 	{.to = "192.0.2.1", .port = 81, .flags = SYN},
 	{.to = "198.51.100.1"},
+	/* by NAT to a backend, and back; the backend as its own client */
+	{.to = "192.0.2.4", .flags = SYN},
+	{.to = "192.0.2.4", .flags = ACK | PSH, .sequence = 1, .acknowledged = 1, .payload = 20},
+	{.from = "10.255.0.2", .source_port = 8080, .to = "10.0.0.0", .port = 40000},
+	{.from = "10.255.0.2", .source_port = 8080, .to = "192.0.2.4", .port = 40000},
+	{.from = "10.255.0.2", .to = "192.0.2.4", .flags = SYN, .vlans = 1},
 	{.ipv6 = true, .to = "2001:db8::2"},
 	{.protocol = NEXT_UDP, .port = 53, .payload = 30},
 	{.ipv6 = true, .protocol = NEXT_UDP, .port = 53, .payload = 30},

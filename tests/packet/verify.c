@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Frames that were forwarded; see verify.h.
+// Frames that were forwarded; see verify.h. Rewritten ones are in verify_rewritten.c.
 #include "verify.h"
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "builder.h"
 #include "larch/backend.h"
 #include "larch/chance.h"
+#include "verify_rewritten.h"
 
 /* What is left to look at of a frame. */
 struct rest {
@@ -15,6 +17,7 @@ struct rest {
 	size_t bytes;	  /* by the headers before */
 	size_t there;	  /* up to the frame's end */
 	uint8_t protocol; /* of what is at `at`, by the header before */
+	bool question;	  /* there was one */
 };
 
 static size_t get16(const uint8_t *bytes)
@@ -66,6 +69,7 @@ static const char *skip_question(struct rest *rest)
 	if (question.magic != htonl(LARCH_QUESTION_MAGIC))
 		return "it is no question";
 	skip(rest, sizeof(question), rest->protocol);
+	rest->question = true;
 	return NULL;
 }
 
@@ -109,46 +113,86 @@ static const char *skip_tunnel(struct rest *rest, bool ipv6)
 	return wrong ? wrong : check_inner(rest);
 }
 
-/* Does a frame end with these bytes? */
-static bool ends_with(const uint8_t *frame, size_t size, const uint8_t *bytes, size_t count)
+static struct verified tunnelled(const struct rest *packet, struct rest *out, bool ipv6)
 {
-	return count <= size && memcmp(frame + size - count, bytes, count) == 0;
+	const char *wrong = skip_tunnel(out, ipv6);
+
+	if (!wrong && (out->there != packet->there || memcmp(out->at, packet->at, out->there) != 0))
+		wrong = "the inner packet was changed";
+	if (wrong)
+		return (struct verified){.wrong = wrong};
+	return (struct verified){.way = out->question ? VERIFY_QUESTIONED : VERIFY_TUNNELLED};
 }
 
-bool verify_is_tunnelled(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size)
+/* `packet` is what came, from its IP header on. */
+static struct verified verify(const struct rest *packet, const uint8_t *out, size_t out_size)
 {
-	return !ends_with(in, in_size, out + ETHERNET_BYTES, out_size - ETHERNET_BYTES);
-}
-
-size_t verify_question(const uint8_t *frame)
-{
-	bool ipv6 = get16(frame + 12) == 0x86dd;
-	size_t at = ETHERNET_BYTES + (ipv6 ? IPV6_BYTES : IPV4_BYTES);
-
-	if (frame[ETHERNET_BYTES + (ipv6 ? 6 : 9)] != NEXT_UDP ||
-	    get16(frame + at + 2) != LARCH_GUE_PORT ||
-	    frame[at + UDP_BYTES] != LARCH_QUESTION_WORDS)
-		return 0;
-	return at + UDP_BYTES + sizeof(struct larch_gue);
-}
-
-const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size)
-{
-	struct rest rest = {.at = out, .bytes = out_size, .there = out_size};
+	struct rest rest = {.at = out, .there = out_size};
+	bool ipv6 = get16(out + 12) == 0x86dd;
 	const char *wrong = NULL;
-	bool ipv6;
 
-	if (out_size < ETHERNET_BYTES + IPV4_BYTES)
-		return "there is no IP packet";
-	ipv6 = get16(out + 12) == 0x86dd;
 	if (!ipv6 && get16(out + 12) != 0x0800)
-		return "the ethertype is not IP";
+		return (struct verified){.wrong = "the ethertype is not IP"};
 	skip(&rest, ETHERNET_BYTES, 0);
-	if (verify_is_tunnelled(in, in_size, out, out_size))
-		wrong = skip_tunnel(&rest, ipv6);
+	if (rest.there > packet->there)
+		return tunnelled(packet, &rest, ipv6);
+	if (rest.there < packet->there)
+		wrong = "the packet is shorter than it was";
 	else if (rest.at[0] >> 4 != (ipv6 ? 6 : 4))
 		wrong = "the packet is of another family than its ethertype";
-	if (wrong)
-		return wrong;
-	return ends_with(in, in_size, rest.at, rest.there) ? NULL : "the packet was changed";
+	else if (memcmp(rest.at, packet->at, rest.there) == 0)
+		return (struct verified){.way = VERIFY_BARE};
+	if (!wrong)
+		wrong = verify_rewritten(packet->at, rest.at, rest.there);
+	return (struct verified){.way = wrong ? VERIFY_NO_WAY : VERIFY_REWRITTEN, .wrong = wrong};
+}
+
+/* Behind Ethernet and VLAN tags. */
+static struct rest packet_of(const uint8_t *frame, size_t size)
+{
+	struct rest rest = {.at = frame, .there = size};
+
+	skip(&rest, ETHERNET_BYTES, 0);
+	for (int i = 0; i < 2; i++) {
+		size_t ethertype = get16(rest.at - 2);
+
+		if ((ethertype == 0x8100 || ethertype == 0x88a8) && rest.there >= VLAN_BYTES)
+			skip(&rest, VLAN_BYTES, 0);
+	}
+	return rest;
+}
+
+size_t verify_answered(const uint8_t *frame, size_t size)
+{
+	struct rest rest = packet_of(frame, size);
+	bool ipv6 = rest.there && rest.at[0] >> 4 == 6;
+	size_t header = ipv6 ? IPV6_BYTES : IPV4_BYTES;
+
+	if (rest.there < header + UDP_BYTES + sizeof(struct larch_gue))
+		return 0;
+	if (!ipv6)
+		header = 4u * (rest.at[0] & 15);
+	rest.bytes = rest.there;
+	skip(&rest, header, rest.at[ipv6 ? 6 : 9]);
+	if (rest.protocol != NEXT_UDP || rest.there > size ||
+	    get16(rest.at + 2) != LARCH_GUE_PORT || rest.at[UDP_BYTES] != LARCH_QUESTION_WORDS)
+		return 0;
+	skip(&rest, UDP_BYTES + sizeof(struct larch_gue), 0);
+	return skip_question(&rest) ? 0 : size - rest.there;
+}
+
+struct verified verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out,
+				 size_t out_size)
+{
+	struct rest packet = packet_of(in, in_size);
+	size_t carried = verify_answered(in, in_size);
+	struct verified found;
+
+	if (out_size < ETHERNET_BYTES + IPV4_BYTES)
+		return (struct verified){.wrong = "there is no IP packet"};
+	found = verify(&packet, out, out_size);
+	if (!found.wrong || !carried)
+		return found;
+	packet = (struct rest){.at = in + carried, .there = in_size - carried};
+	return verify(&packet, out, out_size);
 }

@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Is what was sent to a backend whole? Told from bytes alone, by no code of the program's own. */
+/* Is what was sent to a backend, or back, whole? Told from bytes alone, by none of the program's
+ * code.
+ */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * `out` is to hold the packet of frame `in`: behind an Ethernet header alone, or in a tunnel, whose
- * outer headers say no more than is there and are right by themselves. In both, what came follows,
- * unchanged to the last byte. If `in` is a tunnel itself, what is in that may go on alone. NULL, or
- * what is wrong.
- */
-const char *verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out,
-			     size_t out_size);
+/* How a packet went on. */
+enum verify_way {
+	VERIFY_NO_WAY,	   /* not whole: wrong says why */
+	VERIFY_BARE,	   /* unchanged to the last byte, behind another Ethernet header */
+	VERIFY_REWRITTEN,  /* other addresses and ports; checksums are as right as they were */
+	VERIFY_TUNNELLED,  /* unchanged, in a tunnel that promises as much as there is */
+	VERIFY_QUESTIONED, /* the same, with a question to an agent */
+};
 
-/* Is there more in front of what came than an Ethernet header? */
-bool verify_is_tunnelled(const uint8_t *in, size_t in_size, const uint8_t *out, size_t out_size);
+struct verified {
+	enum verify_way way;
+	const char *wrong;
+};
 
-/* Where the question to an agent is in a whole tunnel's frame; 0: there is none. */
-size_t verify_question(const uint8_t *frame);
+/* How `out` came of `in`. Of an agent's answer, it is what that carries that goes on. */
+struct verified verify_forwarded(const uint8_t *in, size_t in_size, const uint8_t *out,
+				 size_t out_size);
+
+/* Where what an agent's answer carries begins; 0: it is none. */
+size_t verify_answered(const uint8_t *frame, size_t size);
