@@ -250,6 +250,7 @@ STAGE int chance_answer(struct xdp_md *context, struct packet *packet)
 	__builtin_memset(packet, 0, sizeof(*packet));
 	go = parse(context, packet);
 	packet->frame_bytes = frame_bytes;
+	packet->flags = settings->flags;
 	if (go != GO || service_find(settings, packet) != GO ||
 	    !(packet->policy.flags & LARCH_SERVICE_AGENTS) || !packet_of_stream(packet) ||
 	    (question.answer != LARCH_ANSWER_MINE && question.answer != LARCH_ANSWER_OTHERS) ||

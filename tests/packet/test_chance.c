@@ -309,6 +309,27 @@ Test(chance, an_answer_that_comes_again_changes_nothing)
 	cr_assert_eq(flow_of(&ipv4)->identity.word, before.identity.word);
 }
 
+/* The settings' flags must outlive the change of packets: they say what SYNs are counted by. */
+Test(chance, a_claim_gives_back_what_the_place_it_takes_was_owed)
+{
+	struct result asks;
+
+	balancer.settings->flags |= LARCH_COUNT_SYNS;
+	balancer.settings->bucket_mask = 0;
+	asks = balancer_send_spec(&ipv4);
+	for (uint32_t client = 1; client <= LARCH_BUCKET_FLOWS; client++)
+		EXPECT(SEND(.client = client, .flags = SYN), FORWARD_NEW);
+	for (uint32_t i = 0; i < LARCH_BUCKET_FLOWS; i++)
+		balancer.bucket[0].flow[i].identity.stamp =
+			(now_stamp() - LARCH_SYN_STAMPS) & LARCH_STAMP_MASK;
+	EXPECT(send_answer(&asks, LARCH_ANSWER_MINE), CHANCE_CLAIMED);
+	cr_assert_not_null(flow_of(&ipv4));
+	int32_t owed = 0;
+	for (uint32_t m = 0; m < MEMBERS; m++)
+		owed += balancer.live[FIRST_BACKEND + m].in_flight;
+	cr_assert_eq(owed, LARCH_BUCKET_FLOWS - 1);
+}
+
 Test(chance, beyond_the_limit_nobody_is_asked_and_nothing_remembered)
 {
 	balancer.settings->limit[LARCH_LIMIT_CHANCE] = 0;
