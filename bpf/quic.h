@@ -63,12 +63,14 @@ STAGE int quic_forward(struct xdp_md *context, struct packet *packet)
 	const struct larch_service *service;
 	struct cursor cursor;
 	const __u32 *backend;
+	__u32 number;
 	__u8 *id;
 
 	if (!packet || packet->kind != PACKET_WHOLE || packet->tuple.protocol != IPPROTO_UDP ||
 	    packet->service >= LARCH_MAX_SERVICES)
 		return GO;
-	service = bpf_map_lookup_elem(&larch_services, &packet->service);
+	number = packet->service; /* Linux 6.1 takes keys from the stack alone */
+	service = bpf_map_lookup_elem(&larch_services, &number);
 	if (!service || !parse_skip(context, &cursor, packet) ||
 	    !quic_find_id(&cursor, service->quic_bytes))
 		return GO;
