@@ -6,6 +6,7 @@
 
 #include "../packet/builder.h"
 #include "../packet/reply.h"
+#include "../packet/verify_rewritten.h"
 #include "larch/chance.h"
 #include "maps.h"
 #include "outcomes.h"
@@ -138,7 +139,22 @@ static void check_to_backend(const struct passage *passage)
 		check_outer(passage, backend);
 }
 
-/* The packet goes on: to a backend, to a client, or (whole, if rewritten) to the host itself. */
+/* An answer by NAT that the host is to route: rewritten, behind the same link header. */
+static void check_left_to_host(const struct passage *passage)
+{
+	struct frame in = frame_of(passage->in, passage->in_size);
+	const uint8_t *out = passage_out(passage);
+	size_t network = in.network;
+	const char *wrong;
+
+	require(passage, passage_out_size(passage) == in.size && memcmp(out, in.byte, network) == 0,
+		"the link header was changed");
+	wrong = verify_rewritten(in.byte + network, out + network, in.size - network);
+	if (wrong)
+		passage_fail(passage, wrong);
+}
+
+/* The packet goes on to a backend, or back to a client. */
 static void check_forwarded(struct passage *passage)
 {
 	struct verified found = verify_forwarded(passage->in, passage->in_size,
@@ -147,7 +163,7 @@ static void check_forwarded(struct passage *passage)
 	if (found.wrong)
 		passage_fail(passage, found.wrong);
 	passage->way = found.way;
-	if (passage->outcome == LARCH_RETURN_NAT || passage->outcome == LARCH_RETURN_HOST) {
+	if (passage->outcome == LARCH_RETURN_NAT) {
 		require(passage, found.way == VERIFY_BARE || found.way == VERIFY_REWRITTEN,
 			"an answer goes on in a tunnel");
 		return;
@@ -166,8 +182,8 @@ void check_balancer_frame(struct passage *passage)
 		check_reply(passage);
 	else if (passage->verdict != XDP_PASS && passage->verdict != XDP_DROP)
 		check_forwarded(passage);
-	else if (passage->outcome == LARCH_RETURN_HOST && !is_untouched(passage))
-		check_forwarded(passage);
+	else if (passage->outcome == LARCH_RETURN_HOST)
+		check_left_to_host(passage);
 	else if (passage->verdict == XDP_PASS)
 		require(passage, is_untouched(passage), "the packet was changed");
 }

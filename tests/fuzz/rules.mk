@@ -16,12 +16,12 @@ fuzz_packet  := $(filter-out tests/fuzz/fuzz_config.c,$(wildcard tests/fuzz/*.c)
 	$(addprefix tests/packet/,builder.c damage.c kinds.c reply.c verify.c verify_rewritten.c)
 fuzz_objects  = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 
-$(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h
+$(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/.deps-checked | $(skeletons)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(fuzz_cflags) $(guided) $(fuzz_user) -c $< -o $@
 
-$(BUILD)/fuzz/tests/%.o: tests/%.c $(BUILD)/.deps-checked | $(BUILD)/larch.skel.h
+$(BUILD)/fuzz/tests/%.o: tests/%.c $(BUILD)/.deps-checked | $(skeletons)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(fuzz_cflags) -O2 -Itests/fuzz/stub $(fuzz_user) -Ibpf -c $< -o $@
