@@ -55,9 +55,15 @@ static __always_inline void capture_copy(struct xdp_md *context, const struct pa
 	bytes = capture->snap < record->bytes ? capture->snap : record->bytes;
 	if (bytes > LARCH_CAPTURE_BYTES)
 		bytes = LARCH_CAPTURE_BYTES;
-	if (bytes && bpf_xdp_load_bytes(context, 0, record->data, bytes))
-		bytes = 0;
 	record->captured = bytes;
+	if (bytes) {
+		/* 1 to 256, in a form that Linux 6.1 can see, and that the compiler leaves alone.
+		 */
+		asm volatile("" : "+r"(bytes));
+		bytes = ((bytes - 1) & (LARCH_CAPTURE_BYTES - 1)) + 1;
+		if (bpf_xdp_load_bytes(context, 0, record->data, bytes))
+			record->captured = 0;
+	}
 	bpf_ringbuf_submit(record, 0);
 }
 
