@@ -31,7 +31,7 @@ static __always_inline void count_leaf(const struct packet *packet)
 
 	if (packet->cell.arm != LARCH_ARM_LEARNED)
 		return;
-	traffic = bpf_map_lookup_elem(&larch_leaf_count, &index);
+	traffic = bpf_map_lookup_elem(&larch_leaf_cnt, &index);
 	if (traffic)
 		traffic->flows++;
 }

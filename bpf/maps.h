@@ -195,7 +195,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct larch_traffic);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} larch_leaf_count SEC(".maps");
+} larch_leaf_cnt SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -112,7 +112,7 @@ LARCH_INLINE __u32 larch_ring_index(__u32 service, __u32 bank, __u32 ring)
 	return larch_bank_index(service, bank) * LARCH_RINGS + ring;
 }
 
-/* Entry of larch_leaf_count: the leaf of whatever generation was in force. */
+/* Entry of larch_leaf_cnt: the leaf of whatever generation was in force. */
 LARCH_INLINE __u32 larch_leaf_index(__u32 service, __u32 leaf)
 {
 	return service * LARCH_MAX_LEAVES + leaf;

@@ -391,7 +391,7 @@ struct larch_traffic balancer_service_traffic(uint32_t service)
 
 struct larch_traffic balancer_leaf_traffic(uint32_t service, uint32_t leaf)
 {
-	return read_traffic(larch->maps.larch_leaf_count, larch_leaf_index(service, leaf));
+	return read_traffic(larch->maps.larch_leaf_cnt, larch_leaf_index(service, leaf));
 }
 
 struct larch_traffic balancer_backend_traffic(uint32_t backend)
