@@ -18,7 +18,7 @@ BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g
 	libyaml-dev libjansson-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl nginx-light procps iputils-ping \
 	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 redis-tools tcpdump
-KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio
+KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 # What make bench compares Larch with; without them it leaves those rows out.
 BENCH_PACKAGES := nftables haproxy libnginx-mod-stream
 LIBS     := libbpf libmnl yaml-0.1 jansson
