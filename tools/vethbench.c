@@ -32,6 +32,7 @@
 #define READY_MS    5000 /* a balancer that lets nothing through by then will not do so later */
 #define LEAST_SHARE 0.99
 #define LEAST_PAIRS 8
+#define ATTEMPTS    3 /* to find so many pairs of turns that nothing disturbed */
 #define DISTURBED   2.0 /* times what its shortest turns take: it was not alone on the CPU */
 #define TRACKED_MAX "/proc/sys/net/netfilter/nf_conntrack_max"
 
@@ -225,20 +226,11 @@ static void skip(const struct rival *rival, uint32_t bits, const char *why)
 	fprintf(stderr, "vethbench: %s with %u flows skipped: %s\n", rival->name, 1u << bits, why);
 }
 
-static void report(const struct rival *rival, uint32_t bits)
+static void report(const struct rival *rival, uint32_t bits, const double *ours,
+		   const double *theirs, size_t pairs)
 {
-	double ours[VETH_TURNS / 2], theirs[VETH_TURNS / 2];
-	struct spread ratio;
-	size_t pairs;
+	struct spread ratio = spread_ratio(theirs, ours, pairs);
 
-	read_turns(0, ours);
-	read_turns(1, theirs);
-	pairs = keep_undisturbed(ours, theirs);
-	if (pairs < LEAST_PAIRS) {
-		skip(rival, bits, "the machine is too busy");
-		return;
-	}
-	ratio = spread_ratio(theirs, ours, pairs);
 	printf("  %-20s %8u %8.2f %7.3f %10.1f %10.1f\n", rival->name, 1u << bits, ratio.median,
 	       ratio.noise, spread_of(ours, pairs).median, spread_of(theirs, pairs).median);
 	fflush(stdout);
@@ -246,6 +238,28 @@ static void report(const struct rival *rival, uint32_t bits)
 		fprintf(bench.rows,
 			"{\"case\": \"%s\", \"flows\": %u, \"ratio\": %.3f, \"noise\": %.3f}\n",
 			rival->name, 1u << bits, ratio.median, ratio.noise);
+}
+
+static void measure(const struct rival *rival, uint32_t bits)
+{
+	double ours[VETH_TURNS / 2], theirs[VETH_TURNS / 2];
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		size_t pairs;
+
+		if (take_turns(&rival->end, bits)) {
+			skip(rival, bits, "packets are lost");
+			return;
+		}
+		read_turns(0, ours);
+		read_turns(1, theirs);
+		pairs = keep_undisturbed(ours, theirs);
+		if (pairs >= LEAST_PAIRS) {
+			report(rival, bits, ours, theirs, pairs);
+			return;
+		}
+	}
+	skip(rival, bits, "the machine is too busy");
 }
 
 static void compare(const struct rival *rival, uint32_t bits)
@@ -256,10 +270,8 @@ static void compare(const struct rival *rival, uint32_t bits)
 		skip(rival, bits, "the host's nf_conntrack_max is smaller");
 	else if (warm_up(&rival->end, bits) || warm_up(&larch, bits))
 		skip(rival, bits, "no packets can be sent");
-	else if (take_turns(&rival->end, bits))
-		skip(rival, bits, "packets are lost");
 	else
-		report(rival, bits);
+		measure(rival, bits);
 }
 
 static void explain(void)
