@@ -64,11 +64,16 @@ static __always_inline bool tunnel_ipv6(struct cursor *cursor, struct tunnel *tu
 	return true;
 }
 
+/*
+ * Not an answer: two agents would send one to and fro for ever, if somebody forged a question from
+ * one to the other.
+ */
 static __always_inline bool tunnel_question(struct cursor *cursor)
 {
 	struct larch_question *question = cursor_take(cursor, sizeof(*question));
 
-	return question && question->magic == bpf_htonl(LARCH_QUESTION_MAGIC);
+	return question && question->magic == bpf_htonl(LARCH_QUESTION_MAGIC) &&
+	       question->answer == LARCH_ANSWER_NONE;
 }
 
 /*

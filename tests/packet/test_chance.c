@@ -461,3 +461,15 @@ Test(chance, a_listening_socket_owns_no_flow)
 	EXPECT(asks, CHANCE_ASKED);
 	EXPECT_AGENT(agent_send(&asks.frame), ANSWERED_OTHERS);
 }
+
+/* Two agents would send it to and fro for ever: ports and magic are the same both ways. */
+Test(chance, the_agent_does_not_answer_an_answer)
+{
+	struct result asks = balancer_send_spec(&ipv4);
+
+	own_network();
+	for (unsigned answer = 1; answer <= 0xff; answer++) {
+		question_in(&asks.frame)->answer = (uint8_t)answer;
+		EXPECT_AGENT(agent_send(&asks.frame), MALFORMED);
+	}
+}
