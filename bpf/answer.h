@@ -48,7 +48,7 @@ STAGE int answer_is_mine(struct xdp_md *context, bool ipv6)
 	struct packet packet = {.frame_bytes = frame_bytes(context)};
 	int go = ipv6 ? parse_ipv6(context, &cursor, &packet) : parse_ipv4(&cursor, &packet);
 
-	return go == GO && packet.kind == PACKET_WHOLE && packet.tuple.protocol == IPPROTO_TCP &&
+	return go == GO && packet.kind <= PACKET_FIRST && packet.tuple.protocol == IPPROTO_TCP &&
 	       parse_tcp(&cursor, &packet) == GO && answer_has_socket(context, &packet.tuple);
 }
 

@@ -473,3 +473,21 @@ Test(chance, the_agent_does_not_answer_an_answer)
 		EXPECT_AGENT(agent_send(&asks.frame), MALFORMED);
 	}
 }
+
+/* First fragments have the ports: those behind them go where the owner's answer says. */
+Test(chance, the_agent_knows_the_flow_of_a_first_fragment)
+{
+	static const struct spec first = {
+		.from = CLIENT, .payload = 96, .more_fragments = true, .identification = 7};
+	static const struct spec first6 = {.ipv6 = true,
+					   .from = CLIENT6,
+					   .payload = 96,
+					   .more_fragments = true,
+					   .identification = 7,
+					   .extensions = 1,
+					   .extension = {NEXT_FRAGMENT}};
+
+	own_network();
+	check_agent(&first, LARCH_TUNNEL_IPV4);
+	check_agent(&first6, LARCH_TUNNEL_IPV6);
+}
