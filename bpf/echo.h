@@ -61,7 +61,8 @@ static __always_inline bool echo_return_icmp(struct cursor *cursor, __u8 type)
 	type_and_code = (__be16 *)&icmp->type;
 	before = *type_and_code;
 	icmp->type = type;
-	icmp->checksum = checksum_change(icmp->checksum, before, *type_and_code);
+	/* An answer of zeros alone sums up to 0; of all others 0 and 0xffff are the same. */
+	icmp->checksum = checksum_change(icmp->checksum, before, *type_and_code) ?: 0xffff;
 	return true;
 }
 

@@ -118,6 +118,19 @@ Test(echo, with_a_wrong_checksum_is_answered_with_a_wrong_checksum)
 	cr_assert_neq(icmp_checksum(&result.frame), 0);
 }
 
+/* Nothing but zeros: the sum of the answer is the one that is 0, and not 0xffff. */
+Test(echo, of_nothing_but_zeros_has_a_checksum_that_hosts_take)
+{
+	struct frame request = ECHO(.payload = 8);
+	struct result result;
+
+	memset(request.byte + request.transport + 4, 0, request.size - request.transport - 4);
+	icmp_set_checksum(&request);
+	result = balancer_send(&request);
+	EXPECT(result, REPLY_ECHO);
+	cr_assert_eq(frame_get16(&result.frame, result.frame.transport + 2), 0xffff);
+}
+
 Test(echo, beyond_the_limit_is_dropped)
 {
 	uint64_t begun = clock_now(), answered = 0, sent = 200, most;
