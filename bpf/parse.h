@@ -169,6 +169,14 @@ static __always_inline bool parse_skip(struct xdp_md *context, struct cursor *cu
 	return offset <= TRANSPORT_MOST && cursor_take(cursor, offset);
 }
 
+/* ::ffff:0:0/96 is how IPv4 stands in our tables; on the wire it has no place (RFC 4291). */
+static __always_inline bool parse_is_mapped(const struct in6_addr *address)
+{
+	const __be32 *word = address->in6_u.u6_addr32;
+
+	return !word[0] && !word[1] && word[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int parse_ipv6(struct xdp_md *context, struct cursor *cursor,
 				      struct packet *packet)
 {
@@ -181,10 +189,7 @@ static __always_inline int parse_ipv6(struct xdp_md *context, struct cursor *cur
 	packet->payload = bpf_ntohs(ip->payload_len);
 	if (packet->payload + sizeof(*ip) > left)
 		return LARCH_PASS_MALFORMED;
-	/* ::ffff:0:0/96 is how IPv4 stands in our tables; on the wire it has no place (RFC 4291).
-	 */
-	if (!ip->daddr.in6_u.u6_addr32[0] && !ip->daddr.in6_u.u6_addr32[1] &&
-	    ip->daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff))
+	if (parse_is_mapped(&ip->saddr) || parse_is_mapped(&ip->daddr))
 		return LARCH_PASS_MALFORMED;
 	packet->bytes = packet->payload + sizeof(*ip);
 	__builtin_memcpy(packet->tuple.source, &ip->saddr, sizeof(ip->saddr));

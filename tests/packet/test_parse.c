@@ -254,6 +254,13 @@ Test(parse, ipv6_to_the_mapped_address_of_an_ipv4_service_is_left_to_the_host)
 	EXPECT(SEND(.ipv6 = true, .flags = SYN, .to = "::ffff:" VIP_IPV4), PASS_MALFORMED);
 }
 
+/* Access lists and NAT's backends would take it for the IPv4 host. */
+Test(parse, ipv6_from_the_mapped_address_of_an_ipv4_host_is_left_to_the_host)
+{
+	EXPECT(SEND(.ipv6 = true, .flags = SYN, .from = "::ffff:198.18.0.7"), PASS_MALFORMED);
+	EXPECT(SEND(.ipv6 = true, .flags = SYN, .from = "::fffe:198.18.0.7"), FORWARD_NEW);
+}
+
 /* RFC 6946: a fragment header that says "all of it" is no reason to refuse the packet. */
 Test(parse, an_ipv6_fragment_that_is_the_whole_packet_is_a_flow)
 {
