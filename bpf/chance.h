@@ -229,6 +229,15 @@ static __always_inline void chance_claim(struct packet *packet)
 		flow_insert(packet, place & ~VACANT, LARCH_FLOW_OPEN);
 }
 
+/* Whatever it says: there are agents. */
+static __always_inline void chance_note_agent(__u32 service)
+{
+	struct larch_pressure *pressure = bpf_map_lookup_elem(&larch_pressure, &service);
+
+	if (pressure)
+		__sync_fetch_and_add(&pressure->answered, 1);
+}
+
 /*
  * An agent's answer, at our own end of the tunnels. What it carries becomes the packet that is
  * balanced; anything that we did not ask ourselves is refused. CHANCE_CLAIMED: packet->backend has
@@ -256,6 +265,7 @@ STAGE int chance_answer(struct xdp_md *context, struct packet *packet)
 	    (question.answer != LARCH_ANSWER_MINE && question.answer != LARCH_ANSWER_OTHERS) ||
 	    !chance_is_ours(settings, packet, &question))
 		return LARCH_DROP_BAD_TOKEN;
+	chance_note_agent(packet->service);
 	packet->backend = bpf_ntohs(question.backend);
 	packet->hop = question.hop + 1;
 	return question.answer == LARCH_ANSWER_MINE ? LARCH_CHANCE_CLAIMED : LARCH_CHANCE_NEXT;

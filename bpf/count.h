@@ -36,6 +36,15 @@ static __always_inline void count_leaf(const struct packet *packet)
 		traffic->flows++;
 }
 
+/* A question has gone out: who answers none at all is no agent. */
+static __always_inline void count_question(__u32 service)
+{
+	struct larch_pressure *pressure = bpf_map_lookup_elem(&larch_pressure, &service);
+
+	if (pressure)
+		__sync_fetch_and_add(&pressure->asked, 1);
+}
+
 static __always_inline void count_forwarded(const struct packet *packet, int outcome)
 {
 	bool new_flow = count_is_new(packet, outcome);
@@ -43,6 +52,8 @@ static __always_inline void count_forwarded(const struct packet *packet, int out
 
 	if (new_flow)
 		count_leaf(packet);
+	if (outcome == LARCH_CHANCE_ASKED)
+		count_question(service);
 	count_traffic(bpf_map_lookup_elem(&larch_svc_count, &service), packet->frame_bytes,
 		      new_flow);
 	count_traffic(bpf_map_lookup_elem(&larch_bck_count, &backend), packet->frame_bytes,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "access.h"
+#include "clock.h"
 #include "controller.h"
 #include "log.h"
 #include "policy.h"
@@ -86,18 +87,77 @@ static void end_access(struct access_change *change)
 
 /* ---- services ---- */
 
+static void write_policy(struct controller *controller, const struct service *service)
+{
+	struct larch_service entry;
+
+	policy_service(service->config, larch_stamp_ns(controller->datapath->settings), &entry);
+	if (service->agents.silent)
+		entry.policy.flags &= (__u16)~LARCH_SERVICE_AGENTS;
+	publisher_service(controller->datapath, service->id, &entry);
+}
+
 static void write_policies(struct controller *controller)
 {
-	uint64_t stamp_ns = larch_stamp_ns(controller->datapath->settings);
-
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		const struct service *service = &controller->service[i];
-		struct larch_service entry;
 
-		if (!service->used || !service->config)
-			continue;
-		policy_service(service->config, stamp_ns, &entry);
-		publisher_service(controller->datapath, service->id, &entry);
+		if (service->used && service->config)
+			write_policy(controller, service);
+	}
+}
+
+/* ---- agents ---- */
+
+static void tell_agents(const struct service *service, enum agents_news news)
+{
+	const char *name = service->config->name;
+
+	switch (news) {
+	case AGENTS_SILENT:
+		log_warning("%s: no agent answers: for %u s from now, packets of flows that nobody "
+			    "remembers go by the ring. Run the agent on the service's backends and "
+			    "let UDP port %u through both ways, or set agent: false",
+			    name, service->agents.pause_ms / 1000, LARCH_GUE_PORT);
+		break;
+	case AGENTS_TRIED:
+		log_info("%s: agents are asked again", name);
+		break;
+	case AGENTS_ANSWERED:
+		log_info("%s: agents answer", name);
+		break;
+	case AGENTS_SAME:
+		break;
+	}
+}
+
+static void follow_agents(struct controller *controller, struct service *service, uint64_t now_ms)
+{
+	const struct larch_pressure *pressure = &controller->datapath->pressure[service->id];
+	uint32_t answered = __atomic_load_n(&pressure->answered, __ATOMIC_RELAXED);
+	uint32_t asked = __atomic_load_n(&pressure->asked, __ATOMIC_RELAXED);
+	enum agents_news news;
+
+	if (!service->config->agent) {
+		service->agents = (struct agents){};
+		return;
+	}
+	news = agents_step(&service->agents, now_ms, asked, answered);
+	if (news == AGENTS_SAME)
+		return;
+	tell_agents(service, news);
+	write_policy(controller, service);
+}
+
+void controller_follow_agents(struct controller *controller)
+{
+	uint64_t now_ms = clock_now() / NS_PER_MS;
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (service->used && service->config)
+			follow_agents(controller, service, now_ms);
 	}
 }
 

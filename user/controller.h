@@ -103,6 +103,9 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 /* Writes what the packet path does with the packets of each service, and then to whom they go. */
 int controller_write_services(struct controller *controller);
 
+/* Asks no agents any more where none answers, and tries again later: see agents.h. */
+void controller_follow_agents(struct controller *controller);
+
 /* Keeps larch_quic as the configuration says. */
 int controller_write_quic(struct controller *controller);
 

@@ -84,6 +84,15 @@ static void show_flood(const json_t *flood)
 		       columns_time(larchctl_number(flood, "since_s"), since));
 }
 
+static void show_agents(const json_t *agents)
+{
+	char wait[COLUMNS_NUMBER];
+
+	if (json_is_object(agents) && !larchctl_true(agents, "answer"))
+		printf("  NO AGENT ANSWERS: they are asked again in %s\n",
+		       columns_time(larchctl_number(agents, "next_try_s"), wait));
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
 	char text[COLUMNS_NUMBER];
@@ -118,6 +127,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 		show_vips(service);
 		show_policy(json_object_get(service, "policy"));
 		show_flood(json_object_get(service, "flood"));
+		show_agents(json_object_get(service, "agents"));
 		json_array_foreach (json_object_get(service, "backends"), j, backend)
 			add_backend(columns, backend);
 		columns_print(columns, stdout, 2);

@@ -119,6 +119,10 @@ bool report_flood(const struct controller *controller, const struct service *ser
 /* {"present","since_s","floods","lasted_s"}, or null. */
 json_t *report_flood_json(const struct controller *controller, const struct service *service);
 
+/* {"answer","next_try_s"}: do the backends' agents? null: the service asks none. (report_agents.c)
+ */
+json_t *report_agents_json(const struct service *service);
+
 /* What of a service's policy bears upon where a flow goes: ["..."]. */
 json_t *report_notes(const struct config_service *service);
 

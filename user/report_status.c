@@ -8,7 +8,8 @@
  *  "cells":{"used","limit"},
  *  "services":[{"service","id","state","reason","learning","signal","generation","digest","leaves",
  *               "published","age_ticks","backends","usable",
- *               "flood":null or {"present","since_s","floods","lasted_s"}}],
+ *               "flood":null or {"present","since_s","floods","lasted_s"},
+ *               "agents":null or {"answer","next_try_s"}}],
  *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
  *  "outcomes":[{"outcome","number","verdict","packets","bytes","text"}]}
  */
@@ -135,7 +136,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 	const struct generation *current = service->current;
 
 	(void)request;
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o}",
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o, "
+			 "s:o}",
 			 "service", service->config->name, "id", service->id, "state",
 			 report_state(service), "reason", report_string(service->reason),
 			 "learning", config_learning_text(service->config->learning), "signal",
@@ -145,7 +147,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 			 (json_int_t)(current ? current->leaves : 0), "published",
 			 (json_int_t)service->published, "age_ticks", service->age, "backends",
 			 (json_int_t)service->members, "usable", (json_int_t)usable(service),
-			 "flood", report_flood_json(controller, service));
+			 "flood", report_flood_json(controller, service), "agents",
+			 report_agents_json(service));
 }
 
 static json_t *services(struct controller *controller)
@@ -223,6 +226,11 @@ static json_t *warnings(const struct controller *controller)
 			warn(list, "%s: no backend can take new flows", service->config->name);
 		else if (2 * usable(service) < service->members)
 			warn(list, "%s: less than half of its backends can take new flows",
+			     service->config->name);
+		if (service->agents.silent)
+			warn(list,
+			     "%s: no agent answers: packets of flows that nobody remembers go by "
+			     "the ring; run the agent on its backends, or set agent: false",
 			     service->config->name);
 		if (service->state == SERVICE_JUDGED)
 			warn(list, "%s: learning was worse than control and is switched off",

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "agents.h"
 #include "cells.h"
 #include "config.h"
 #include "generation.h"
@@ -49,6 +50,7 @@ struct service {
 	struct learner_member member[LARCH_MAX_MEMBERS];
 	size_t members;
 	bool members_changed; /* since the last publication */
+	struct agents agents; /* of the second chance */
 	struct ring_builder *builder;
 	struct cells *cells;
 	struct judge *judge;

@@ -177,6 +177,7 @@ void controller_tick(struct controller *controller)
 		if (controller->service[i].used)
 			service_tick(controller, &controller->service[i]);
 	}
+	controller_follow_agents(controller);
 	make_room(controller);
 	if (controller->ticks % walk_ticks == 0)
 		walk_flows(controller);

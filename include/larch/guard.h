@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What the guard keeps: the allowance of each source, and how many new flows a service sees. */
+/*
+ * What the guard keeps: the allowance of each source, and what presses on a service: new flows, and
+ * flows that nobody knows.
+ */
 #pragma once
 
 #include "types.h"
@@ -31,7 +34,10 @@ union larch_window {
 	__u64 word;
 };
 
-/* Entry of larch_pressure, one cache line: a service whose new flows are limited. */
+/*
+ * Entry of larch_pressure, one cache line: new flows, where they are limited, and the questions of
+ * the second chance.
+ */
 struct larch_pressure {
 	union larch_window flows;   /* new flows that asked for a place in the flow table */
 	union larch_window unknown; /* mid-flow packets of flows nobody knew that did */
@@ -41,7 +47,8 @@ struct larch_pressure {
 	__u64 until;		    /* ended: ticks of the kernel */
 	__u64 lasted;		    /* ticks altogether, without a present flood */
 	__u64 total;		    /* new flows before the present window */
-	__u64 padding;
+	__u32 asked;		    /* packets that asked agents: CHANCE_ASKED */
+	__u32 answered;		    /* answers of agents to our questions */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct larch_source) == 20, "no hidden padding");

@@ -10,6 +10,14 @@ setup() {
 
 cleanup() {
 	kill -KILL "${LOAD_PID:-}" 2>/dev/null
+	kill -KILL "${TALK_PID:-}" 2>/dev/null
+	lab_in router ip link set dev b1 xdp off
+	lab_in router ip link set dev b1 xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS"
+}
+
+# What b1's agent sends back gets no further than its link; what its servers send does.
+silence_agent() {
+	lab_in router ip link set dev b1 xdp off
 }
 
 with_agents() {
@@ -49,6 +57,21 @@ test_without_agents_they_do_not() {
 	backends="b1=1 b2=100 b3=1 b4=100" larch_config | larchd_fresh || return
 	load_wait
 	check "broken long flows" "$(load_get long broken total) > 0"
+}
+
+# A backend without an agent does not lose the connections that the ring still sends to it.
+test_where_no_agent_answers_flows_go_by_the_ring_again() {
+	backends=b1 with_agents | larchd_fresh || return
+	load_start silent --rate 1 --duration 14 --long 20 --long-interval-ms 100
+	sleep 1
+	silence_agent
+	backends=b1 with_agents | larchd_fresh || return
+	eventually 10 "questions given up" log_has 'web: no agent answers: for 30 s' || return
+	refused 0 'WARNING: web: no agent answers' lab_ctl status &&
+		refused 0 'NO AGENT ANSWERS' lab_ctl list || return
+	load_wait
+	same "broken long flows" "$(load_get long broken total)" 0 || fail "$(load_get long broken)" || return
+	check "asked" "$(outcome 40) >= 3" && same "claimed" "$(outcome 42)" 0
 }
 
 run_tests "$@"

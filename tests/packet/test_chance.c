@@ -330,6 +330,27 @@ Test(chance, a_claim_gives_back_what_the_place_it_takes_was_owed)
 	cr_assert_eq(owed, LARCH_BUCKET_FLOWS - 1);
 }
 
+/* What tells backends without agents from those that have other flows. */
+Test(chance, questions_and_answers_are_counted)
+{
+	const struct larch_pressure *pressure = &balancer.pressure[WEB];
+	struct result result = balancer_send_spec(&ipv4);
+
+	EXPECT(result, CHANCE_ASKED);
+	cr_assert_eq(pressure->asked, 1);
+	cr_assert_eq(pressure->answered, 0);
+	result = send_answer(&result, LARCH_ANSWER_OTHERS);
+	EXPECT(result, CHANCE_NEXT);
+	cr_assert_eq(pressure->asked, 1);
+	cr_assert_eq(pressure->answered, 1);
+	EXPECT(send_answer(&result, LARCH_ANSWER_MINE), CHANCE_CLAIMED);
+	cr_assert_eq(pressure->answered, 2);
+	question_in(&result.frame)->token[0] ^= 1;
+	EXPECT(send_answer(&result, LARCH_ANSWER_MINE), DROP_BAD_TOKEN);
+	cr_assert_eq(pressure->asked, 1);
+	cr_assert_eq(pressure->answered, 2);
+}
+
 Test(chance, beyond_the_limit_nobody_is_asked_and_nothing_remembered)
 {
 	balancer.settings->limit[LARCH_LIMIT_CHANCE] = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What list and explain say of a service's policy: modes, access lists, state, limits. */
+#include "clock.h"
 #include "report_world.h"
 
 TestSuite(report_policy, .init = report_begin, .fini = report_end);
@@ -303,6 +304,32 @@ Test(report_policy, without_a_limit_there_is_no_flood)
 	world.service.new_flows = 0;
 	answer = report_ask("{\"command\":\"list\"}");
 	cr_assert(is_null(report_first(answer, "services"), "flood"));
+	json_decref(answer);
+}
+
+/* ---- agents ---- */
+
+Test(report_policy, agents_that_do_not_answer_are_told)
+{
+	struct agents *agents = &world.controller->service[3].agents;
+	const json_t *service;
+	json_t *answer;
+
+	answer = report_ask("{\"command\":\"list\"}");
+	cr_assert(is_null(report_first(answer, "services"), "agents"));
+	json_decref(answer);
+	world.service.agent = true;
+	answer = report_ask("{\"command\":\"list\"}");
+	service = json_object_get(report_first(answer, "services"), "agents");
+	cr_assert(json_is_true(json_object_get(service, "answer")));
+	cr_assert(is_null(service, "next_try_s"));
+	json_decref(answer);
+	*agents = (struct agents){.silent = true, .until_ms = clock_now() / NS_PER_MS + 20000};
+	answer = report_ask("{\"command\":\"status\"}");
+	service = json_object_get(report_first(answer, "services"), "agents");
+	cr_assert(json_is_false(json_object_get(service, "answer")));
+	cr_assert_float_eq(report_value_of(service, "next_try_s"), 20, 5);
+	cr_assert(one_says(answer, "warnings", "web: no agent answers"));
 	json_decref(answer);
 }
 
