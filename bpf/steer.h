@@ -86,48 +86,6 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 	return steer_take(packet, plan, choice.member);
 }
 
-/* Chooses packet->backend by the generation and leaf that classify() found. */
-STAGE int steer(struct packet *packet)
-{
-	const struct larch_plan *plan;
-	bool found;
-
-	if (!packet)
-		return LARCH_DROP_INTERNAL;
-	plan = classify_plan(packet);
-	if (!plan)
-		return LARCH_DROP_INTERNAL;
-	if (plan->flags & LARCH_PLAN_LEARNED && packet->cell.arm == LARCH_ARM_LEARNED)
-		found = steer_by_learning(packet, plan);
-	else
-		found = steer_by_control(packet, plan);
-	return found ? GO : LARCH_DROP_NO_BACKEND;
-}
-
-/* A backend of a NAT service that is a client of it is its own server: see nat_forward(). */
-STAGE int steer_own(struct packet *packet)
-{
-	const struct larch_settings *settings = service_settings();
-	struct larch_vip vip = {.kind = LARCH_VIP_RETURN};
-	const struct larch_vip_slot *slot;
-
-	if (!packet || !settings ||
-	    !larch_filter_test(settings->filter, larch_filter_hash(packet->tuple.source)))
-		return LARCH_DROP_NO_BACKEND;
-	__builtin_memcpy(vip.address, packet->tuple.source, sizeof(vip.address));
-	vip.port = packet->policy.port ?: packet->tuple.destination_port;
-	vip.protocol = packet->tuple.protocol;
-	slot = service_look_up(settings, &vip);
-	if (!slot && !packet->policy.port) {
-		vip.port = 0;
-		slot = service_look_up(settings, &vip);
-	}
-	if (!slot || slot->service != packet->service || !steer_usable(packet, slot->backend))
-		return LARCH_DROP_NO_BACKEND;
-	packet->backend = slot->backend;
-	return GO;
-}
-
 /* Members that the rings name for the packet's flow, by its arm. False: there is no such ring. */
 static __always_inline bool steer_candidates(const struct packet *packet,
 					     const struct larch_plan *plan,
@@ -151,9 +109,9 @@ static __always_inline bool steer_candidates(const struct packet *packet,
 }
 
 /*
- * Chooses another backend than packet->backend, which does not answer: the next usable one in the
- * order of the candidates, and behind the last the first again, so that further retransmissions
- * come to all of them. False: there is none.
+ * Chooses another backend than packet->backend, which does not answer or cannot be used: the next
+ * usable one in the order of the candidates, and behind the last the first again, so that further
+ * retransmissions come to all of them. False: there is none, and packet->backend stays.
  */
 static __always_inline bool steer_on(struct packet *packet)
 {
@@ -179,4 +137,54 @@ static __always_inline bool steer_on(struct packet *packet)
 		choice.member = candidate[i];
 	}
 	return steer_take(packet, plan, choice.member);
+}
+
+/*
+ * Chooses packet->backend by the generation and leaf that classify() found. A backend that has gone
+ * since the generation was built gives way to the next candidate; where all have, forward() says
+ * what is wrong with the first.
+ */
+STAGE int steer(struct packet *packet)
+{
+	const struct larch_plan *plan;
+	bool found;
+
+	if (!packet)
+		return LARCH_DROP_INTERNAL;
+	plan = classify_plan(packet);
+	if (!plan)
+		return LARCH_DROP_INTERNAL;
+	if (plan->flags & LARCH_PLAN_LEARNED && packet->cell.arm == LARCH_ARM_LEARNED)
+		found = steer_by_learning(packet, plan);
+	else
+		found = steer_by_control(packet, plan);
+	if (!found)
+		return LARCH_DROP_NO_BACKEND;
+	if (!steer_usable(packet, packet->backend))
+		steer_on(packet);
+	return GO;
+}
+
+/* A backend of a NAT service that is a client of it is its own server: see nat_forward(). */
+STAGE int steer_own(struct packet *packet)
+{
+	const struct larch_settings *settings = service_settings();
+	struct larch_vip vip = {.kind = LARCH_VIP_RETURN};
+	const struct larch_vip_slot *slot;
+
+	if (!packet || !settings ||
+	    !larch_filter_test(settings->filter, larch_filter_hash(packet->tuple.source)))
+		return LARCH_DROP_NO_BACKEND;
+	__builtin_memcpy(vip.address, packet->tuple.source, sizeof(vip.address));
+	vip.port = packet->policy.port ?: packet->tuple.destination_port;
+	vip.protocol = packet->tuple.protocol;
+	slot = service_look_up(settings, &vip);
+	if (!slot && !packet->policy.port) {
+		vip.port = 0;
+		slot = service_look_up(settings, &vip);
+	}
+	if (!slot || slot->service != packet->service || !steer_usable(packet, slot->backend))
+		return LARCH_DROP_NO_BACKEND;
+	packet->backend = slot->backend;
+	return GO;
 }

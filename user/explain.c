@@ -122,23 +122,53 @@ static uint8_t choose(const struct explain *flow)
 	return choice.member;
 }
 
+static bool usable(const struct explain_input *input, const struct explain_candidate *candidate)
+{
+	return candidate->there && !(input->unusable && input->unusable[candidate->backend]);
+}
+
+/* As steer_on() in bpf/steer.h: the next usable one behind the first that has the member. */
+static uint8_t pass_over(const struct explain_input *input,
+			 const struct explain_candidate candidate[LARCH_CANDIDATES], uint8_t member)
+{
+	size_t at = 0;
+
+	while (at < LARCH_CANDIDATES - 1 &&
+	       !(candidate[at].there && candidate[at].member == member))
+		at++;
+	if (usable(input, &candidate[at]))
+		return member;
+	for (size_t i = 1; i < LARCH_CANDIDATES; i++) {
+		const struct explain_candidate *next = &candidate[(at + i) % LARCH_CANDIDATES];
+
+		if (usable(input, next))
+			return next->member;
+	}
+	return member;
+}
+
 static void steer(const struct explain_input *input, struct explain *out)
 {
 	const struct larch_slot *leaf = &input->rings[LARCH_RING_LEAF + out->leaf].slot[out->slot];
 	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->slot];
 	const struct larch_slot *control = &input->rings[LARCH_RING_CONTROL].slot[out->slot];
-	uint8_t member[LARCH_CANDIDATES];
+	uint8_t member[LARCH_CANDIDATES], chosen = LARCH_NO_MEMBER;
 
 	larch_candidates(leaf, global, member);
 	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
 		note_candidate(input, out, member[i], &out->candidate[i]);
-	note_candidate(input, out, control->primary, &out->control);
+	larch_candidates(control, control, member);
+	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
+		note_candidate(input, out, member[i], &out->control[i]);
 	if (out->learned)
-		out->member = choose(out);
-	else if (out->control.there)
-		out->member = out->control.member;
-	if (out->member != LARCH_NO_MEMBER)
-		out->backend = input->plan->member[out->member];
+		chosen = choose(out);
+	else if (out->control[0].there)
+		chosen = out->control[0].member;
+	if (chosen == LARCH_NO_MEMBER)
+		return;
+	out->member = pass_over(input, out->learned ? out->candidate : out->control, chosen);
+	out->passed_over = out->member != chosen;
+	out->backend = input->plan->member[out->member];
 }
 
 void explain_flow(const struct explain_input *input, struct explain *out)
@@ -166,10 +196,11 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 
 unsigned explain_chosen(const struct explain *explain)
 {
+	const struct explain_candidate *from =
+		explain->learned ? explain->candidate : explain->control;
 	unsigned i = 0;
 
-	while (i < LARCH_CANDIDATES &&
-	       !(explain->candidate[i].there && explain->candidate[i].member == explain->member))
+	while (i < LARCH_CANDIDATES && !(from[i].there && from[i].member == explain->member))
 		i++;
 	return i;
 }

@@ -29,6 +29,7 @@ struct explain_input {
 	uint32_t stamp;			 /* the same as flows are stamped */
 	struct larch_policy policy;	 /* of the service */
 	bool flooded;			 /* more new flows come than it is meant for */
+	const bool *unusable; /* [LARCH_MAX_BACKENDS]: nothing can be sent there; NULL: none */
 };
 
 /* One test on the way through the tree. */
@@ -71,7 +72,8 @@ struct explain {
 	size_t steps;
 	unsigned leaf;
 	struct explain_candidate candidate[LARCH_CANDIDATES]; /* as larch_candidates() */
-	struct explain_candidate control;		      /* the control ring's */
+	struct explain_candidate control[LARCH_CANDIDATES];   /* the control ring's, the same way */
+	bool passed_over; /* the ring's choice cannot be used: it is the next that can */
 	uint8_t member;	  /* LARCH_NO_MEMBER: none can take it */
 	uint16_t backend; /* LARCH_NO_BACKEND: none */
 };

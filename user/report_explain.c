@@ -30,6 +30,7 @@
 #include "report_guess.h"
 
 static const char *const origins[LARCH_CANDIDATES] = {"leaf, first", "leaf, second", "global"};
+static const char *const control_origins[] = {"control", "control, second"};
 
 /* Reads the tuple of the request; NULL, or the error's answer. */
 static json_t *take_tuple(const json_t *request, struct larch_tuple *out)
@@ -203,9 +204,10 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 	for (size_t i = 0; explain->learned && i < LARCH_CANDIDATES; i++)
 		json_array_append_new(list, tell_candidate(controller, service, explain, origins[i],
 							   &explain->candidate[i]));
-	if (!explain->learned)
-		json_array_append_new(list, tell_candidate(controller, service, explain, "control",
-							   &explain->control));
+	for (size_t i = 0; !explain->learned && i <= explain->passed_over; i++)
+		json_array_append_new(list,
+				      tell_candidate(controller, service, explain,
+						     control_origins[i], &explain->control[i]));
 	return list;
 }
 
@@ -223,6 +225,10 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 
 	if (explain->member == LARCH_NO_MEMBER)
 		return json_string("the ring names no backend here: none can take new flows");
+	if (explain->passed_over)
+		return json_sprintf("what the ring chooses cannot be reached: the next candidate "
+				    "that can (%s)",
+				    (explain->learned ? origins : control_origins)[chosen]);
 	if (explain->learned && explain->explores)
 		return json_sprintf("1 flow in %u explores: it takes a candidate (%s) without "
 				    "comparing",
@@ -388,6 +394,7 @@ static json_t *tell(struct controller *controller, struct service *service,
 
 json_t *report_explain(struct controller *controller, const json_t *request)
 {
+	bool unusable[LARCH_MAX_BACKENDS];
 	struct explain_input input = {};
 	struct report_guess guess;
 	struct report_flood flood;
@@ -410,6 +417,9 @@ json_t *report_explain(struct controller *controller, const json_t *request)
 	input.size = guess.size;
 	input.ingress = guess.ingress;
 	take_tables(controller, service, &input);
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		unusable[i] = unreachable(controller, service, i);
+	input.unusable = unusable;
 	input.flooded = report_flood(controller, service, &flood) && flood.present;
 	explain_flow(&input, &explain);
 	answer = tell(controller, service, &input, &explain);

@@ -380,6 +380,39 @@ Test(steer, a_syn_is_judged_by_its_own_size)
 	EXPECT_MEMBER(1, .client = learned_client(0), .payload = 100);
 }
 
+static void lose_backend(uint32_t member)
+{
+	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
+
+	backend.ready = 0;
+	balancer_set_backend(FIRST_BACKEND + member, &backend);
+}
+
+/* Until the next generation, the rings still name it. */
+Test(steer, a_candidate_that_cannot_be_used_gives_way_to_the_next)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	arrange_ring(WEB, 0, LARCH_RING_GLOBAL, 2, LARCH_NO_MEMBER);
+	lose_backend(0);
+	EXPECT_MEMBER(1, .client = learned_client(0));
+	cr_assert_eq(FLOW(.client = learned_client(0))->identity.backend, FIRST_BACKEND + 1);
+	lose_backend(1);
+	EXPECT_MEMBER(2, .client = learned_client(100));
+	expect_member(2, &(struct spec){.client = learned_client(200), .flags = ACK});
+}
+
+Test(steer, the_control_arm_has_its_slots_second)
+{
+	uint32_t client = client_in_arm(0, LARCH_ARM_CONTROL);
+
+	arrange_all_rings(WEB, 0, 2, 3);
+	arrange_ring(WEB, 0, LARCH_RING_CONTROL, 0, 1);
+	lose_backend(0);
+	EXPECT_MEMBER(1, .client = client);
+	lose_backend(1);
+	EXPECT(SEND(.client = client_in_arm(client + 1, LARCH_ARM_CONTROL)), DROP_NO_NEXTHOP);
+}
+
 Test(steer, an_exploring_flow_takes_any_candidate_whatever_the_score)
 {
 	static const uint32_t member[4] = {0, 1, 2, 0};

@@ -48,7 +48,7 @@ Test(explain, candidates_are_the_leafs_two_and_the_global_one)
 	cr_assert_eq(out.candidate[0].member, (out.slot + LARCH_RING_LEAF) % SCENE_MEMBERS);
 	cr_assert_eq(out.candidate[1].member, (out.slot + LARCH_RING_LEAF + 1) % SCENE_MEMBERS);
 	cr_assert_eq(out.candidate[2].member, (out.slot + LARCH_RING_GLOBAL) % SCENE_MEMBERS);
-	cr_assert_eq(out.control.member, (out.slot + LARCH_RING_CONTROL) % SCENE_MEMBERS);
+	cr_assert_eq(out.control[0].member, (out.slot + LARCH_RING_CONTROL) % SCENE_MEMBERS);
 	free(scene);
 }
 
@@ -109,6 +109,54 @@ Test(explain, an_absent_candidate_is_passed_over)
 	out = explained(scene, NEAR, LARCH_ARM_LEARNED, false);
 	cr_assert_not(out.candidate[0].there);
 	cr_assert_eq(out.member, 3);
+	cr_assert_eq(explain_chosen(&out), 1);
+	free(scene);
+}
+
+Test(explain, what_cannot_be_used_gives_way_to_the_next_candidate)
+{
+	struct scene *scene = scene_new();
+	bool unusable[LARCH_MAX_BACKENDS] = {};
+	struct explain_input input =
+		scene_input(scene, NEAR, scene_port(scene, NEAR, LARCH_ARM_LEARNED, false));
+	struct explain before, after;
+	unsigned chosen;
+
+	input.unusable = unusable;
+	explain_flow(&input, &before);
+	cr_assert_not(before.passed_over);
+	chosen = explain_chosen(&before);
+	unusable[before.backend] = true;
+	explain_flow(&input, &after);
+	cr_assert(after.passed_over);
+	for (unsigned i = 1; i < LARCH_CANDIDATES; i++) {
+		const struct explain_candidate *next =
+			&before.candidate[(chosen + i) % LARCH_CANDIDATES];
+
+		if (next->backend == before.backend)
+			continue;
+		cr_assert_eq(after.backend, next->backend);
+		break;
+	}
+	memset(unusable, true, sizeof(unusable));
+	explain_flow(&input, &after);
+	cr_assert_eq(after.backend, before.backend, "the kernel says what is wrong with it");
+	free(scene);
+}
+
+Test(explain, the_control_arm_has_its_slots_second)
+{
+	struct scene *scene = scene_new();
+	bool unusable[LARCH_MAX_BACKENDS] = {};
+	struct explain_input input =
+		scene_input(scene, NEAR, scene_port(scene, NEAR, LARCH_ARM_CONTROL, false));
+	struct explain out;
+
+	input.unusable = unusable;
+	explain_flow(&input, &out);
+	unusable[out.backend] = true;
+	explain_flow(&input, &out);
+	cr_assert_eq(out.member, (out.slot + LARCH_RING_CONTROL + 1) % SCENE_MEMBERS);
 	cr_assert_eq(explain_chosen(&out), 1);
 	free(scene);
 }
