@@ -46,17 +46,6 @@ static int load_config(const struct controller *controller, struct larch_config 
 	return error;
 }
 
-const struct config_interface *controller_interfaces(const struct controller *controller,
-						     size_t *count)
-{
-	if (controller->options.interface_count) {
-		*count = controller->options.interface_count;
-		return controller->options.interfaces;
-	}
-	*count = controller->config ? controller->config->interface_count : 0;
-	return controller->config ? controller->config->interfaces : NULL;
-}
-
 /* The server's address, if an earlier daemon can have written such an entry. */
 static bool entry_address(const struct larch_backend *entry, struct in6_addr *address)
 {
@@ -129,39 +118,6 @@ static int open_kernel_part(struct controller *controller)
 	return error;
 }
 
-/* What may help. */
-static const char *attach_hint(const struct config_interface *interface, int error)
-{
-	if (error == -ERANGE || (error != -EBUSY && interface->frags == CONFIG_FRAGS_OFF))
-		return " (the MTU may be more than the driver takes: lower it, or leave frags at "
-		       "auto)";
-	if (error == -EOPNOTSUPP)
-		return " (the driver has no native XDP; mode: generic works everywhere, slowly)";
-	return "";
-}
-
-/* Attaches wherever that is possible. 0 or the first -errno. */
-static int attach_all(struct controller *controller)
-{
-	size_t count;
-	const struct config_interface *list = controller_interfaces(controller, &count);
-	int first = 0;
-
-	if (count == 0)
-		log_warning("no interface is configured: the program runs only where ip link "
-			    "attaches it");
-	for (size_t i = 0; i < count; i++) {
-		int error = datapath_attach(controller->datapath, &list[i]);
-
-		if (!error)
-			continue;
-		log_error("%s: cannot attach: %s%s", list[i].name, strerror(-error),
-			  attach_hint(&list[i], error));
-		first = first ? first : error;
-	}
-	return first;
-}
-
 /* An adopted plan knows more than the first samples after a restart: those gather for a while. */
 static void set_warm_up(struct controller *controller)
 {
@@ -207,7 +163,7 @@ int controller_open(struct controller **out, const struct controller_options *op
 			config_free(config);
 		goto fail;
 	}
-	error = attach_all(controller);
+	error = controller_attach(controller);
 	if (error)
 		goto fail;
 	*out = controller;
@@ -239,6 +195,7 @@ void controller_close(struct controller *controller, bool detach)
 	datapath_close(controller->datapath);
 	config_free(controller->config);
 	free(controller->entries);
+	free(controller->interface);
 	free(controller);
 }
 
@@ -318,7 +275,7 @@ int controller_reload(struct controller *controller, struct config_errors *error
 		note_reload_error(controller, errors, error);
 		return error;
 	}
-	attach_all(controller); /* what fails is logged, and shown by the status */
+	controller_attach(controller); /* what fails is logged, and shown by the status */
 	controller->reload_failed = false;
 	controller->reloaded = time(NULL);
 	log_info("reloaded %s", controller->options.config_file);

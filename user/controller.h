@@ -45,6 +45,12 @@ struct stage_time {
 	uint64_t last_ns, most_ns, sum_ns;
 };
 
+/* What became of an interface, at the last look. */
+struct interface_state {
+	unsigned index; /* 0: it is not there */
+	bool attached;	/* our program is on it */
+};
+
 struct controller {
 	struct controller_options options;
 	struct larch_config *config;
@@ -53,10 +59,12 @@ struct controller {
 	struct registry registry;
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
-	struct entries *entries;	  /* what larch_vips holds; NULL: not written yet */
-	bool addresses_changed;		  /* of tunnels or backends, since they were written */
-	struct flows_count flows;	  /* of the last walk */
-	int64_t leak[LARCH_MAX_BACKENDS]; /* live count less counted, at the last walk */
+	struct entries *entries;	   /* what larch_vips holds; NULL: not written yet */
+	bool addresses_changed;		   /* of tunnels or backends, since they were written */
+	struct flows_count flows;	   /* of the last walk */
+	int64_t leak[LARCH_MAX_BACKENDS];  /* live count less counted, at the last walk */
+	struct interface_state *interface; /* of those that the program was attached to */
+	size_t interface_count;
 	uint64_t ticks;
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */
 	bool fresh;	     /* cells first seen now count from zero */
@@ -88,6 +96,16 @@ void controller_tick(struct controller *controller);
 /* Where the program is to run: the interfaces of the command line, or else of the file. */
 const struct config_interface *controller_interfaces(const struct controller *controller,
 						     size_t *count);
+
+/* Attaches the program wherever that is possible. 0 or the first -errno. Errors have been logged.
+ */
+int controller_attach(struct controller *controller);
+
+/*
+ * Attaches it to interfaces that have come back, or have come at last. Where somebody has taken it
+ * off, that may be meant: it is only said.
+ */
+void controller_watch_interfaces(struct controller *controller);
 
 /* The service of that name; NULL: none. */
 struct service *controller_service(struct controller *controller, const char *name);

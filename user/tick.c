@@ -172,6 +172,7 @@ void controller_tick(struct controller *controller)
 		controller->stage[i].last_ns = 0;
 	netlink_tick(controller->netlink, clock_now() / NS_PER_MS);
 	controller_drop_faded(controller);
+	controller_watch_interfaces(controller);
 	read_samples(controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		if (controller->service[i].used)

@@ -148,6 +148,40 @@ test_interface_that_does_not_exist_is_refused_by_name() {
 		-p "$LAB_PINS" -s "$LAB_DIR/larchd.sock"
 }
 
+is_attached() {
+	[ -n "$(program_id)" ]
+}
+
+# The link between router and balancer, as the lab makes it.
+link_again() {
+	lab_link balancer balancer 10.60.0 fd00:60 $((LAB_MTU + 100)) || return
+	lab_in router sh -c "ip route add $LAB_VIP4 via 10.60.0.2
+		ip -6 route add $LAB_VIP6 via fd00:60::2
+		ethtool -K balancer tx off >/dev/null
+		ip link set dev balancer xdpdrv obj $BUILD/pass$LAB_FRAGS.bpf.o sec xdp$LAB_FRAGS"
+}
+
+test_interface_that_goes_and_comes_back_has_the_program_again() {
+	larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
+	lab_in router ip link del balancer
+	eventually 10 "a word of it" log_has 'eth0: the interface is gone' || return
+	link_again || fail "no link" || return
+	eventually 20 "program" is_attached &&
+		eventually 20 "all backends reachable" all_ready && eventually 20 "service" vip_answers
+}
+
+# Whoever does it may mean it.
+test_program_that_somebody_takes_off_is_said_and_stays_off_until_a_reload() {
+	local said
+	larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
+	lab_in balancer ip link set dev eth0 xdp off
+	eventually 10 "a word of it" log_has 'eth0: somebody has taken the program off' || return
+	sleep 1 # ticks
+	same "program" "$(program_id)" "" || return
+	said=$(log_count 'somebody has taken') && same "times it is said" "$said" 1 || return
+	larch_config | larchd_reload && eventually 20 "service" vip_answers
+}
+
 test_detach_removes_program_pins_and_socket() {
 	larch_config >"$LAB_DIR/larch.yaml"
 	larchd_start --detach && eventually 20 "service" vip_answers || return
