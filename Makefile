@@ -17,7 +17,8 @@ say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
 	libyaml-dev libjansson-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl nginx-light procps iputils-ping \
-	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 redis-tools tcpdump
+	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 redis-tools tcpdump \
+	python3-sklearn
 KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 # What make bench compares Larch with; without them it leaves those rows out.
 BENCH_PACKAGES := nftables haproxy libnginx-mod-stream
@@ -121,11 +122,15 @@ $(BUILD)/packet-tests: $(call objects,$(packet)) $(BUILD)/liblarch.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
 
+$(BUILD)/print_tree: $(BUILD)/tests/oracle/print_tree.o $(BUILD)/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 include tests/fuzz/rules.mk
 
 fuzzers: $(BUILD)/fuzz_config $(BUILD)/fuzz_packet ## build the fuzzers
 
-tests: all $(BUILD)/unit-tests $(BUILD)/packet-tests ## build the tests
+tests: all $(BUILD)/unit-tests $(BUILD)/packet-tests $(BUILD)/print_tree ## build the tests
 
 check: deps ## run all tests (as root)
 	$(Q)$(MAKE) --no-print-directory tests fuzzers lint

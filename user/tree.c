@@ -33,7 +33,8 @@ static bool options_valid(const struct tree_options *options)
 	       options->max_depth <= LARCH_MAX_DEPTH && isfinite(options->min_flows) &&
 	       options->min_flows >= 0 && isfinite(options->min_effect) &&
 	       options->min_effect >= 0 && isfinite(options->prior) && options->prior > 0 &&
-	       isfinite(options->noise) && options->noise >= 0;
+	       isfinite(options->noise) && options->noise >= 0 &&
+	       (options->criterion == TREE_INTERACTION || options->criterion == TREE_VARIANCE);
 }
 
 void tree_free(struct tree *tree)
@@ -125,7 +126,9 @@ static void node_search(struct growth *growth, int at)
 	};
 
 	growth->split[at] = (struct tree_split){0};
-	if (tree->node[at].depth < growth->options->max_depth && tree->members > 1)
+	if (growth->options->criterion == TREE_INTERACTION && tree->members < 2)
+		return;
+	if (tree->node[at].depth < growth->options->max_depth)
 		tree_search_best(growth->search, &part, &growth->split[at]);
 }
 

@@ -8,6 +8,8 @@
  * Splits: the interaction criterion of LEARNER.md, with two refinements (tree_split.c): what
  * shrinkage took from a contrast is not mistaken for a change of ratios, and a gain must exceed
  * what the noise of the samples alone would bring; the noise is estimated from the rows.
+ * The plain variance criterion is there to be compared with: by what it learns, and by what others
+ * make of the same data. It looks at costs as they are, in us: neither shrunk nor for noise.
  * Resolution: a feature is seen in at most 256 bins, bordered where CIDR blocks end. With more
  * combinations of bins than 2^18 / members (or 2048, if that is more), in fewer.
  */
@@ -19,13 +21,20 @@
 
 #include "table.h"
 
+enum tree_criterion {
+	TREE_INTERACTION, /* LEARNER.md's: a split gains if it changes the ratio of the costs */
+	TREE_VARIANCE,	  /* a split gains if costs vary less within its sides */
+};
+
 struct tree_options {
 	unsigned max_leaves; /* 1 to LARCH_MAX_LEAVES */
 	unsigned max_depth;  /* 0 to LARCH_MAX_DEPTH */
 	double min_flows;    /* decayed flows (connects or responses, the larger) of each child */
-	double min_effect;   /* 0.02: a split's gain must exceed min_effect^2 * flows * members */
+	double min_effect;   /* 0.02: a split's gain must exceed min_effect^2 * flows * members;
+				of variance, min_effect^2 * sum_j flows_j cost_j^2 */
 	double prior;	     /* k0 = 4: pseudo-counts of the parent's costs; > 0 */
 	double noise;	     /* 1: factor of the noise's bound; 0: noise is not looked at */
+	enum tree_criterion criterion;
 };
 
 struct tree_node {
@@ -51,8 +60,7 @@ struct tree {
 };
 
 /*
- * Trains a tree. Best-first growth; the criterion is the interaction of class and backend: a split
- * gains only if it changes the ratio of the backends' costs. A member without samples costs what
+ * Trains a tree. Best-first growth. A member without samples costs what
  * the mean of the others does; a table without rows or samples gives a tree of one leaf and costs
  * of 0. Errors: -ENOMEM; -EINVAL if options are out of range or a tally is negative, not finite or
  * absurdly large (tree_rows.h).

@@ -15,6 +15,11 @@
  * samples' coefficient of variation. All cuts of a node are tried, so the sum must exceed what
  * the best of them reaches by chance: for a sum of weighted squares of normal variables
  * P(sum > |v|_1 + 2 |v|_2 sqrt(t) + 2 |v|_max t) <= e^-t (Laurent and Massart 2000).
+ *
+ * The plain variance criterion has neither: with D_j the mean costs and n_j the flows of member j,
+ * what the sum over the members of their squared deviations loses by the split is
+ *
+ *	gain = sum_j n_lj n_rj / (n_lj + n_rj) * (D_lj - D_rj)^2
  */
 #include <errno.h>
 #include <math.h>
@@ -210,21 +215,66 @@ static void order_rows(struct tree_search *search, const struct tree_part *part,
 		search->order[end[column->bin[part->row[i]]]++] = part->row[i];
 }
 
+/* 0: too little to gain, less than `best`, or no more than noise would bring. */
+static double interaction_gain(const struct tree_search *search, const struct tree_part *part,
+			       double left, double right, double best)
+{
+	const struct tree_options *options = search->options;
+	double effect = options->min_effect * options->min_effect * (left + right) *
+			(double)search->rows->members;
+	double sum = interaction(search, part);
+	double gain = left * right / (left + right) * sum;
+
+	if (!(gain > effect && gain > best) || sum <= noise_bound(search, part))
+		return 0;
+	return gain;
+}
+
+static double mean_cost(double connect_us, double connects, double work_us, double responses)
+{
+	return (connects > 0 ? connect_us / connects : 0) +
+	       (responses > 0 ? work_us / responses : 0);
+}
+
+static double variance_gain(const struct tree_search *search, const struct tree_part *part)
+{
+	const struct tree_options *options = search->options;
+	double gain = 0, effect = 0;
+
+	for (size_t j = 0; j < search->rows->members; j++) {
+		const struct tally *l = &search->left[j], *all = &part->tally[j];
+		double connects = all->connects - l->connects;
+		double responses = all->responses - l->responses;
+		double left = larger(l->connects, l->responses);
+		double right = larger(connects, responses);
+		double cost = part->cost[j].net + part->cost[j].service;
+		double difference;
+
+		effect += (left + right) * cost * cost;
+		if (!(left > 0 && right > 0))
+			continue;
+		difference = mean_cost(l->connect_us, l->connects, l->work_us, l->responses) -
+			     mean_cost(all->connect_us - l->connect_us, connects,
+				       all->work_us - l->work_us, responses);
+		gain += left * right / (left + right) * difference * difference;
+	}
+	return gain > options->min_effect * options->min_effect * effect ? gain : 0;
+}
+
 /* Takes the cut after the bins that are in search->left if it is better than *best. */
 static void try_cut(struct tree_search *search, const struct tree_part *part, double left,
 		    double right, struct tree_split *best, const struct tree_split *cut)
 {
 	const struct tree_options *options = search->options;
-	double effect = options->min_effect * options->min_effect * (left + right) *
-			(double)search->rows->members;
-	double weight, sum, gain;
+	double gain;
 
 	if (left < options->min_flows || right < options->min_flows || !(left > 0 && right > 0))
 		return;
-	weight = left * right / (left + right);
-	sum = interaction(search, part);
-	gain = weight * sum;
-	if (!(gain > effect && gain > best->gain) || sum <= noise_bound(search, part))
+	if (options->criterion == TREE_VARIANCE)
+		gain = variance_gain(search, part);
+	else
+		gain = interaction_gain(search, part, left, right, best->gain);
+	if (!(gain > best->gain))
 		return;
 	*best = *cut;
 	best->gain = gain;

@@ -92,6 +92,46 @@ Test(tree, class_that_is_slower_everywhere_is_no_reason_to_split)
 	tree_free(tree);
 }
 
+Test(tree, variance_splits_where_a_class_is_slower_everywhere)
+{
+	struct tree_options options = usual_tree;
+	struct tree *tree;
+
+	begin_rows(2);
+	for (uint64_t i = 0; i < 64; i++) {
+		struct tally *tally = add_row(LARCH_FEATURE_SOURCE, i);
+
+		for (unsigned j = 0; j < 2; j++)
+			tally[j] = exact_tally(100, i < 40 ? 1000 : 5000, 2000 + 1000 * j);
+	}
+	options.criterion = TREE_VARIANCE;
+	tree = grow_tree(&options);
+	cr_assert_eq(tree->leaves, 2);
+	cr_assert_eq(tree->node[0].threshold, 39);
+	/* Each member's 4000 and 2400 flows are 4000 us apart. */
+	cr_assert_float_eq(tree->node[0].gain, 2 * 1500. * 4000 * 4000, 1);
+	tree_free(tree);
+}
+
+Test(tree, variance_below_the_bar_is_no_reason_to_split)
+{
+	struct tree_options options = usual_tree;
+	struct tree *tree;
+
+	begin_rows(1);
+	for (uint64_t i = 0; i < 64; i++)
+		*add_row(LARCH_FEATURE_SOURCE, i) = exact_tally(1000, i < 32 ? 950 : 1050, 0);
+	options.criterion = TREE_VARIANCE;
+	options.min_effect = 0.049; /* both sides are 0.05 from the mean */
+	tree = grow_tree(&options);
+	cr_assert_eq(tree->leaves, 2);
+	tree_free(tree);
+	options.min_effect = 0.051;
+	tree = grow_tree(&options);
+	cr_assert_eq(tree->leaves, 1);
+	tree_free(tree);
+}
+
 Test(tree, slower_class_that_hardly_tried_a_member_is_no_reason_to_split)
 {
 	struct tree_options options = usual_tree;

@@ -186,7 +186,7 @@ Test(tree_shape, rows_without_samples_are_one_leaf_without_costs)
 	begin_rows(2);
 	for (uint64_t i = 0; i < 10; i++)
 		add_row(LARCH_FEATURE_SOURCE, i);
-	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0});
+	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION});
 	cr_assert_eq(tree->leaves, 1);
 	cr_assert_eq(tree->cost[1].service, 0);
 	tree_free(tree);
@@ -199,7 +199,7 @@ Test(tree_shape, single_member_never_splits)
 	begin_rows(1);
 	for (uint64_t i = 0; i < 64; i++)
 		*add_row(LARCH_FEATURE_SOURCE, i) = exact_tally(100, i < 32 ? 10 : 10000, 2000);
-	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0});
+	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION});
 	cr_assert_eq(tree->leaves, 1);
 	tree_free(tree);
 }
@@ -218,10 +218,10 @@ Test(tree_shape, no_members_is_one_leaf)
 
 Test(tree_shape, out_of_range_options_are_refused)
 {
-	struct tree_options bad[9];
+	struct tree_options bad[10];
 	struct tree *tree;
 
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 10; i++)
 		bad[i] = usual_tree;
 	bad[0].max_leaves = 0;
 	bad[1].max_leaves = LARCH_MAX_LEAVES + 1;
@@ -232,8 +232,9 @@ Test(tree_shape, out_of_range_options_are_refused)
 	bad[6].prior = INFINITY;
 	bad[7].noise = -1;
 	bad[8].min_flows = -1;
+	bad[9].criterion = (enum tree_criterion)7;
 	begin_rows(2);
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 10; i++)
 		cr_assert_eq(tree_train(&rows_of_test, &bad[i], &tree), -EINVAL, "%zu", i);
 }
 
@@ -262,7 +263,8 @@ Test(tree_shape, packed_tree_walks_like_the_tree)
 
 	add_many_classes(false);
 	for (unsigned depth = 0; depth <= LARCH_MAX_DEPTH; depth++) {
-		struct tree_options options = {LARCH_MAX_LEAVES, depth, 0, 0, 4, 0};
+		struct tree_options options = {LARCH_MAX_LEAVES, depth, 0, 0, 4, 0,
+					       TREE_INTERACTION};
 		struct tree *tree = grow_tree(&options);
 
 		cr_assert_eq(tree->depth, depth);
@@ -294,7 +296,7 @@ Test(tree_shape, leaves_number_from_left_to_right)
 		tally[0] = exact_tally(200, 1000, 1000 + (double)(draw(&state) % 50000));
 		tally[1] = exact_tally(200, 1000, 1000);
 	}
-	tree = grow_tree(&(struct tree_options){24, 6, 100, 0.02, 4, 0});
+	tree = grow_tree(&(struct tree_options){24, 6, 100, 0.02, 4, 0, TREE_INTERACTION});
 	cr_assert_gt(tree->leaves, 4);
 	for (size_t l = 1; l < tree->leaves; l++) {
 		uint64_t low, high, next, end;
