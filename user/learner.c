@@ -182,28 +182,50 @@ int learner_train(const struct learner_input *input, struct generation **out)
 	return error;
 }
 
-/* The last shares, carried over from the last tree's leaves by the flows of each row. */
+/* Flows are added up as multiples of this: exactly, in whichever order the rows come. */
+#define FLOW_GRID 0x1p-20
+
+/* flows[to][from]: what leaf `to` of the new tree has of the last tree's leaf `from`. */
+static void count_flows(const struct learner_input *input, const struct generation *generation,
+			double flows[][LARCH_MAX_LEAVES])
+{
+	const struct table *table = input->table;
+
+	for (size_t row = 0; row < table->rows; row++) {
+		const struct larch_features *features = &table->features[row];
+		unsigned to = larch_tree_walk(&generation->plan.tree, features);
+		unsigned from = larch_tree_walk(&input->last->plan.tree, features);
+
+		flows[to][from] += rint(table_flows(table, row) / FLOW_GRID);
+	}
+}
+
+static double last_share(const struct learner_input *input, size_t leaf, size_t i)
+{
+	int member = last_member(input, i);
+
+	return member < 0 ? 1.0 / (double)input->members
+			  : input->last->share[leaf * input->last->members + (size_t)member];
+}
+
+/* The last shares, carried over from the last tree's leaves by the flows that they have in common.
+ */
 static void carry_shares(const struct learner_input *input, struct generation *generation)
 {
 	const struct generation *last = input->last;
-	const struct table *table = input->table;
+	double flows[LARCH_MAX_LEAVES][LARCH_MAX_LEAVES] = {};
+	size_t members = input->members;
 
-	for (size_t row = 0; last && row < table->rows; row++) {
-		size_t to = larch_tree_walk(&generation->plan.tree, &table->features[row]);
-		size_t from = larch_tree_walk(&last->plan.tree, &table->features[row]);
-		double flows = table_flows(table, row);
+	if (last)
+		count_flows(input, generation, flows);
+	for (size_t to = 0; to < generation->leaves; to++) {
+		double *share = generation->share + to * members;
 
-		for (size_t i = 0; i < input->members; i++) {
-			int member = last_member(input, i);
-			double share = member < 0
-					       ? 1.0 / (double)input->members
-					       : last->share[from * last->members + (size_t)member];
-
-			generation->share[to * input->members + i] += flows * share;
-		}
+		for (size_t from = 0; last && from < last->leaves; from++)
+			for (size_t i = 0; flows[to][from] > 0 && i < members; i++)
+				share[i] += flows[to][from] * last_share(input, from, i);
+		normalise(input, share);
 	}
-	for (size_t leaf = 0; leaf < generation->leaves; leaf++)
-		normalise(input, generation->share + leaf * input->members);
 }
 
 static double largest_move(const double *before, const double *after, size_t count)

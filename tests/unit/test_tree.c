@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The tree: which classes it finds, which it leaves alone, and what they cost. */
+#include <math.h>
+
 #include "larch/cell.h"
 #include "tree_scene.h"
 
@@ -354,4 +356,89 @@ Test(tree, classes_stay_when_learned_shares_starve_the_slow_members)
 		tree_free(tree);
 	}
 	cr_assert_geq(kept, 48);
+}
+
+/* Two classes in 64 rows, whose means are exact; `contrast` is between two halves of 8 members. */
+static bool class_is_found(double samples, double contrast)
+{
+	struct tree *tree;
+	bool found;
+
+	begin_rows(8);
+	for (uint64_t i = 0; i < 64; i++) {
+		struct tally *tally = add_row(LARCH_FEATURE_SOURCE, i);
+
+		for (unsigned j = 0; j < 8; j++)
+			tally[j] = exact_tally(samples, 1000, 500 * (j + 1));
+		for (unsigned j = 0; j < 4 && i >= 24; j++)
+			tally[j].work_us *= contrast;
+	}
+	tree = grow_tree(&usual_tree);
+	found = tree->leaves == 2 && tree->node[0].threshold == 23;
+	tree_free(tree);
+	return found;
+}
+
+Test(tree, more_samples_never_hide_a_class)
+{
+	unsigned found = 0, missed = 0;
+
+	for (double contrast = 1.25; contrast < 5; contrast *= 1.1) {
+		bool was = false;
+
+		for (double samples = 0.25; samples < 1e5; samples *= 2) {
+			bool is = class_is_found(samples, contrast);
+
+			cr_assert(is >= was, "contrast %g, %g samples", contrast, samples);
+			was = is;
+			found += is;
+			missed += !is;
+		}
+		cr_assert(was, "contrast %g", contrast);
+	}
+	cr_assert(found > 30 && missed > 30);
+}
+
+Test(tree, more_samples_never_find_fewer_classes_in_noise)
+{
+	unsigned before = 0;
+
+	for (unsigned samples = 1; samples <= 64; samples *= 4) {
+		unsigned found = 0;
+
+		for (uint64_t state = 1; state <= 40; state++) {
+			uint64_t seed = state * 7919;
+			struct tree *tree;
+
+			add_noisy_rows(&seed, 100, samples, 1.5);
+			tree = grow_tree(&usual_tree);
+			found += tree->leaves > 1;
+			tree_free(tree);
+		}
+		cr_assert_geq(found, before, "%u samples", samples);
+		before = found;
+	}
+	cr_assert_eq(before, 40);
+}
+
+Test(tree, more_samples_bring_costs_nearer_to_their_mean)
+{
+	double before[2] = {INFINITY, INFINITY};
+
+	for (double samples = 1; samples < 1e6; samples *= 3) {
+		struct tally *tally;
+		struct tree *tree;
+
+		begin_rows(2);
+		tally = add_row(LARCH_FEATURE_SOURCE, 1);
+		tally[0] = exact_tally(samples, 1000, 2000);
+		tally[1] = exact_tally(5, 4000, 9000);
+		tree = grow_tree(&usual_tree);
+		cr_assert_lt(fabs(tree->cost[0].net - 1000), before[0]);
+		cr_assert_lt(fabs(tree->cost[0].service - 2000), before[1]);
+		before[0] = fabs(tree->cost[0].net - 1000);
+		before[1] = fabs(tree->cost[0].service - 2000);
+		tree_free(tree);
+	}
+	cr_assert_lt(before[0], 0.1);
 }

@@ -74,22 +74,6 @@ Test(tree_shape, nodes_are_consistent)
 	tree_free(tree);
 }
 
-static void swap_rows(size_t a, size_t b)
-{
-	struct larch_features features = row_features[a];
-
-	row_features[a] = row_features[b];
-	row_features[b] = features;
-	for (size_t j = 0; j < rows_of_test.members; j++) {
-		struct tally *x = &row_tally[a * rows_of_test.members + j];
-		struct tally *y = &row_tally[b * rows_of_test.members + j];
-		struct tally tally = *x;
-
-		*x = *y;
-		*y = tally;
-	}
-}
-
 static void assert_same_trees(const struct tree *a, const struct tree *b)
 {
 	size_t cells = a->nodes * a->members;

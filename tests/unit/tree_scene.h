@@ -67,6 +67,22 @@ static inline struct tally *add_row(enum larch_feature feature, uint64_t value)
 	return &row_tally[row * rows_of_test.members];
 }
 
+static inline void swap_rows(size_t a, size_t b)
+{
+	struct larch_features features = row_features[a];
+
+	row_features[a] = row_features[b];
+	row_features[b] = features;
+	for (size_t j = 0; j < rows_of_test.members; j++) {
+		struct tally *x = &row_tally[a * rows_of_test.members + j];
+		struct tally *y = &row_tally[b * rows_of_test.members + j];
+		struct tally tally = *x;
+
+		*x = *y;
+		*y = tally;
+	}
+}
+
 static inline struct tally exact_tally(double flows, double net, double service)
 {
 	return (struct tally){flows, flows * net, flows, flows * service};
