@@ -32,7 +32,7 @@
 #define READY_MS    5000 /* a balancer that lets nothing through by then will not do so later */
 #define LEAST_SHARE 0.99
 #define LEAST_PAIRS 8
-#define ATTEMPTS    3 /* to find so many pairs of turns that nothing disturbed */
+#define ATTEMPTS    3	/* to find so many pairs of turns that nothing disturbed */
 #define DISTURBED   2.0 /* times what its shortest turns take: it was not alone on the CPU */
 #define TRACKED_MAX "/proc/sys/net/netfilter/nf_conntrack_max"
 
