@@ -61,8 +61,8 @@ static __always_inline int forward(struct xdp_md *context, struct packet *packet
 	if (!backend->ready)
 		return LARCH_DROP_NO_NEXTHOP;
 	packet->action = XDP_PASS;
-	if (backend->tunnel == LARCH_TUNNEL_LOCAL)
-		return GO;
+	if (backend->tunnel == LARCH_TUNNEL_LOCAL) /* by NAT: its answers would not come by here */
+		return packet->policy.mode == LARCH_MODE_NAT ? LARCH_DROP_NO_NEXTHOP : GO;
 	go = forward_by_mode(context, packet, backend);
 	if (go != GO)
 		return go;

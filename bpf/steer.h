@@ -35,8 +35,9 @@ static __always_inline bool steer_usable(const struct packet *packet, __u32 id)
 
 	if (!backend || backend->tunnel == LARCH_TUNNEL_NONE || !backend->ready)
 		return false;
-	return packet->policy.mode != LARCH_MODE_L2 || backend->ready == LARCH_READY_DIRECT ||
-	       backend->tunnel == LARCH_TUNNEL_LOCAL;
+	if (backend->tunnel == LARCH_TUNNEL_LOCAL)
+		return packet->policy.mode != LARCH_MODE_NAT;
+	return packet->policy.mode != LARCH_MODE_L2 || backend->ready == LARCH_READY_DIRECT;
 }
 
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)

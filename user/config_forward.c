@@ -72,8 +72,15 @@ static void check_vips(const struct setting *mapping, const struct config_servic
 				      "show which one was asked");
 }
 
-static void check_families(const struct config_reading *reading, const struct setting *mapping,
-			   const struct config_service *service)
+/* An answer of this host's own server leaves it without having come by the packet path. */
+static bool is_own(const struct larch_config *config, const struct in6_addr *address)
+{
+	return IN6_ARE_ADDR_EQUAL(address, &config->source_ipv4) ||
+	       IN6_ARE_ADDR_EQUAL(address, &config->source_ipv6);
+}
+
+static void check_members(const struct config_reading *reading, const struct setting *mapping,
+			  const struct config_service *service)
 {
 	const struct config_backend *backends = reading->config->backends;
 	struct setting list, address;
@@ -81,9 +88,15 @@ static void check_families(const struct config_reading *reading, const struct se
 	for (size_t i = 0; i < service->member_count && setting_get(mapping, "backends", &list);
 	     i++) {
 		struct setting item = setting_item(&list, reading->item[i]);
-		bool ipv4 = IN6_IS_ADDR_V4MAPPED(&backends[service->members[i].backend].address);
+		const struct in6_addr *own = &backends[service->members[i].backend].address;
 
-		if (ipv4 != is_ipv4(service) && setting_get(&item, "address", &address))
+		if (!setting_get(&item, "address", &address))
+			continue;
+		if (is_own(reading->config, own))
+			setting_fail(&address, "this is the source of the tunnels, so this host "
+					       "itself, whose answers nat does not see; expected "
+					       "another server, or forward: ipip, gue or l2");
+		if (IN6_IS_ADDR_V4MAPPED(own) != is_ipv4(service))
 			setting_expect(&address,
 				       "an %s address as the service's, since forward is "
 				       "nat",
@@ -99,5 +112,5 @@ void config_forward_check(const struct config_reading *reading, const struct set
 	if (service->mode != LARCH_MODE_NAT || !service->vip_count)
 		return;
 	check_vips(mapping, service);
-	check_families(reading, mapping, service);
+	check_members(reading, mapping, service);
 }

@@ -32,6 +32,8 @@ const char *controller_unreachable(const struct controller *controller, uint32_t
 		return nexthop->reason ? nexthop->reason : "next hop not known yet";
 	if (mode == LARCH_MODE_L2 && !nexthop->direct)
 		return "behind a router, which l2 does not cross";
+	if (mode == LARCH_MODE_NAT && nexthop->local)
+		return "this host itself, whose answers nat does not see";
 	return NULL;
 }
 
@@ -71,6 +73,7 @@ static void adopt(struct controller *controller, uint16_t id, const struct nexth
 {
 	struct registry_backend *backend = &controller->registry.backend[id];
 	bool was_ready = backend->nexthop.ready, was_direct = backend->nexthop.direct;
+	bool was_local = backend->nexthop.local;
 
 	controller->addresses_changed |=
 		!IN6_ARE_ADDR_EQUAL(&backend->nexthop.from, &nexthop->from);
@@ -84,7 +87,8 @@ static void adopt(struct controller *controller, uint16_t id, const struct nexth
 					   : " by a router");
 	else if (nexthop->ready != was_ready)
 		log_warning("backend %s: not reachable: %s", backend->name, nexthop->reason);
-	if (nexthop->ready != was_ready || nexthop->direct != was_direct)
+	if (nexthop->ready != was_ready || nexthop->direct != was_direct ||
+	    nexthop->local != was_local)
 		mark_members(controller, id);
 }
 

@@ -203,6 +203,23 @@ static void warn_of_flood(json_t *list, const struct controller *controller,
 					   service->config->new_flows));
 }
 
+/* A server that is also the balancer: what it answers meets no XDP program on its way out. */
+static void warn_of_own(json_t *list, const struct controller *controller,
+			const struct service *service)
+{
+	for (size_t i = 0; service->config->mode == LARCH_MODE_NAT && i < service->members; i++) {
+		const struct registry_backend *backend =
+			&controller->registry.backend[service->member[i].backend];
+
+		if (backend->nexthop.local)
+			json_array_append_new(
+				list, json_sprintf("%s: backend %s is this host itself, whose "
+						   "answers nat does not see: it takes no flows; "
+						   "use ipip, gue or l2, or another server",
+						   service->config->name, backend->name));
+	}
+}
+
 /* What an operator has to know first. */
 static json_t *warnings(const struct controller *controller)
 {
@@ -222,6 +239,7 @@ static json_t *warnings(const struct controller *controller)
 		if (!service->used || !service->members)
 			continue;
 		warn_of_flood(list, controller, service);
+		warn_of_own(list, controller, service);
 		if (usable(service) == 0)
 			warn(list, "%s: no backend can take new flows", service->config->name);
 		else if (2 * usable(service) < service->members)

@@ -154,6 +154,18 @@ Test(local, its_packets_pass_whatever_the_mode)
 	cr_assert_eq(balancer_backend_traffic(FIRST_BACKEND).flows, 6 * COUNT(modes));
 }
 
+/* Its answers would not come by here; and an address that is not this host's would come back. */
+Test(local, nat_does_not_send_to_this_host)
+{
+	arrange_mode(LARCH_MODE_NAT);
+	only_this_host();
+	EXPECT(SEND(.client = 1, .flags = SYN), DROP_NO_NEXTHOP);
+	EXPECT(SEND(.client = 1, .flags = ACK), DROP_NO_NEXTHOP);
+	arrange_all_rings(WEB, 0, 0, 1);
+	arrange_backend(FIRST_BACKEND + 1, LARCH_TUNNEL_IPV4, INGRESS);
+	EXPECT(SEND(.client = 1, .flags = SYN), FORWARD_NEW);
+}
+
 Test(local, any_size_fits)
 {
 	only_this_host();

@@ -136,6 +136,18 @@ Test(config_forward, nat_does_not_change_the_family)
 		 "address as the service's, since forward is nat"}, );
 }
 
+Test(config_forward, nat_does_not_see_what_this_host_answers)
+{
+	EXPECT_REFUSALS({"source: {ipv4: 10.0.0.1}\n" NAT "   address: 10.9.9.9, port: 80,\n"
+			 "   backends: [{address: 10.0.0.2}, {address: 10.0.0.1}]}\n...\n",
+			 "5:46: services[0].backends[1].address: this is the source of the "
+			 "tunnels, so this host itself, whose answers nat does not see; expected "
+			 "another server, or forward: ipip, gue or l2"}, );
+	config_free(accepted("source: {ipv4: 10.0.0.1}\nservices:\n"
+			     "- {name: a, protocol: tcp, address: 10.9.9.9, port: 80,\n"
+			     "   backends: [{address: 10.0.0.2}, {address: 10.0.0.1}]}\n...\n"));
+}
+
 #define TWO_NATS(first, second)                                                                    \
 	"services:\n"                                                                              \
 	"- {name: a, address: 10.9.9.9, forward: nat, " first ",\n"                                \

@@ -104,6 +104,23 @@ Test(report, list_says_that_a_backend_is_out_of_reach_for_the_mode)
 	json_decref(answer);
 }
 
+Test(report, nat_does_not_send_to_this_host_itself)
+{
+	json_t *answer;
+
+	world.service.mode = LARCH_MODE_NAT;
+	world.controller->registry.backend[SCENE_FIRST + 1].nexthop.local = true;
+	cr_assert_null(controller_unreachable(world.controller, SCENE_FIRST, LARCH_MODE_NAT));
+	cr_assert_null(controller_unreachable(world.controller, SCENE_FIRST + 1, LARCH_MODE_GUE));
+	cr_assert_str_eq(controller_unreachable(world.controller, SCENE_FIRST + 1, LARCH_MODE_NAT),
+			 "this host itself, whose answers nat does not see");
+	answer = report_ask("{\"command\":\"status\"}");
+	cr_assert_str_eq(json_string_value(json_array_get(json_object_get(answer, "warnings"), 1)),
+			 "web: backend b2 is this host itself, whose answers nat does not see: it "
+			 "takes no flows; use ipip, gue or l2, or another server");
+	json_decref(answer);
+}
+
 Test(report, stat_has_a_frontend_and_its_servers)
 {
 	json_t *answer = report_ask("{\"command\":\"stat\"}");
