@@ -58,12 +58,13 @@ static struct larch_features features_of(const struct explain_input *input,
 {
 	const struct larch_tuple *tuple = &input->tuple;
 	bool by_source = input->policy.flags & LARCH_SERVICE_BY_SOURCE;
+	bool nat = input->policy.mode == LARCH_MODE_NAT;
 	struct larch_cell cell = {
 		.source = endpoint_source(tuple),
-		.ingress = input->ingress,
+		.ingress = nat ? 0 : input->ingress,
 		.port = by_source ? 0 : ntohs(tuple->destination_port),
 		.protocol = tuple->protocol,
-		.hops = (uint8_t)input->hops,
+		.hops = nat ? 0 : (uint8_t)input->hops,
 		.size = size_of(input, flow),
 	};
 
@@ -107,7 +108,7 @@ static void note_candidate(const struct explain_input *input, const struct expla
 	out->score = larch_score(&out->cost, &live, input->now_ns);
 }
 
-/* As steer_by_learning() in bpf/steer.h. */
+/* As steer_by_learning() in bpf/steer.h: the one that the scores choose. */
 static uint8_t choose(const struct explain *flow)
 {
 	struct larch_choice choice = LARCH_NO_CHOICE;
@@ -192,6 +193,13 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 	note_steps(&input->plan->tree, out);
 	if (out->leaf < input->plan->tree.leaves)
 		steer(input, out);
+	if (input->policy.mode == LARCH_MODE_NAT && input->own < LARCH_MAX_BACKENDS &&
+	    !(input->unusable && input->unusable[input->own])) {
+		out->own = true;
+		out->passed_over = false;
+		out->backend = input->own;
+		out->member = input->plan->member_of[input->own];
+	}
 }
 
 unsigned explain_chosen(const struct explain *explain)

@@ -29,6 +29,7 @@ struct explain_input {
 	uint32_t stamp;			 /* the same as flows are stamped */
 	struct larch_policy policy;	 /* of the service */
 	bool flooded;			 /* more new flows come than it is meant for */
+	uint16_t own;	      /* NAT: the backend that is the source itself; or NO_BACKEND */
 	const bool *unusable; /* [LARCH_MAX_BACKENDS]: nothing can be sent there; NULL: none */
 };
 
@@ -64,6 +65,7 @@ struct explain {
 	uint64_t idle_ns;   /* since it was last seen; in steps of 8.6 s */
 
 	/* where a new flow goes */
+	bool own;     /* to its source, a backend of the service itself */
 	bool learned; /* by the tree; else by the control ring */
 	bool by_ring; /* without live scores, so that all packets of the flow come to the same */
 	bool explores;

@@ -119,3 +119,28 @@ const char *report_interface(const struct controller *controller, uint64_t index
 	}
 	return NULL;
 }
+
+static struct service *service_with(struct controller *controller, const struct larch_tuple *tuple,
+				    __be16 port)
+{
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		for (size_t j = 0; service->used && j < service->config->vip_count; j++) {
+			const struct larch_vip *vip = &service->config->vips[j];
+
+			if (vip->port == port && vip->protocol == tuple->protocol &&
+			    memcmp(vip->address, tuple->destination, sizeof(vip->address)) == 0)
+				return service;
+		}
+	}
+	return NULL;
+}
+
+/* As service_find() in bpf/service.h. */
+struct service *report_service_of(struct controller *controller, const struct larch_tuple *tuple)
+{
+	struct service *service = service_with(controller, tuple, tuple->destination_port);
+
+	return service ? service : service_with(controller, tuple, 0);
+}

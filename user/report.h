@@ -16,6 +16,7 @@
 
 struct config_service;
 struct controller;
+struct larch_tuple;
 struct generation;
 struct region;
 struct service;
@@ -60,6 +61,9 @@ json_t *report_digest(uint64_t digest);
 json_t *report_vip(const struct larch_vip *vip);
 
 const char *report_state(const struct service *service);
+
+/* Whose packets are these? NULL: no service's. */
+struct service *report_service_of(struct controller *controller, const struct larch_tuple *tuple);
 
 /* Name of a backend by its id; never NULL. */
 const char *report_backend(const struct controller *controller, uint32_t id);

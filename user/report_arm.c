@@ -2,7 +2,8 @@
 /*
  * Which arm are these flows of? For the offline analysis of clients' logs. Request: "tuples", up to
  * 4096 strings "SOURCE PORT DESTINATION PORT PROTOCOL". Answer: {"arms":[...]}, for each tuple
- * "learned", "control", or null if it is none. Depends on the secret seed and on nothing else.
+ * "learned", "control", or null if it is none. Depends on the secret seed, and on whether the
+ * service that has the destination tells flows apart by their sources alone (hash: source).
  */
 #include <string.h>
 
@@ -29,12 +30,14 @@ static bool split(char *text, char *field[FIELDS])
 }
 
 /* NULL: the text is no tuple. */
-static const char *arm_of(const char *text, const __u64 seed[2])
+static const char *arm_of(struct controller *controller, const char *text)
 {
 	uint16_t source_port, destination_port;
 	struct larch_tuple tuple;
 	char copy[160], *field[FIELDS];
+	const struct service *service;
 	uint8_t protocol;
+	__u64 hash;
 
 	if (!text || strlen(text) >= sizeof(copy))
 		return NULL;
@@ -45,15 +48,16 @@ static const char *arm_of(const char *text, const __u64 seed[2])
 	    endpoint_tuple(field[0], source_port, field[2], destination_port, protocol, &tuple) !=
 		    0)
 		return NULL;
-	return larch_hash_arm(larch_hash(&tuple, 0, seed)) == LARCH_ARM_CONTROL ? "control"
-										: "learned";
+	service = report_service_of(controller, &tuple);
+	hash = larch_hash(&tuple, service && service->config->by_source,
+			  controller->datapath->settings->seed);
+	return larch_hash_arm(hash) == LARCH_ARM_CONTROL ? "control" : "learned";
 }
 
 json_t *report_arm(struct controller *controller, const json_t *request)
 {
 	const json_t *tuples = json_object_get(request, "tuples");
 	json_t *arms, *tuple;
-	__u64 seed[2];
 	size_t i;
 
 	if (!json_is_array(tuples) || json_array_size(tuples) > TUPLES_MOST)
@@ -61,9 +65,9 @@ json_t *report_arm(struct controller *controller, const json_t *request)
 				    TUPLES_MOST);
 	if (!controller->datapath || !controller->datapath->settings)
 		return report_error(REPORT_FAILED, "there is no kernel part to ask");
-	memcpy(seed, controller->datapath->settings->seed, sizeof(seed));
 	arms = json_array();
 	json_array_foreach (tuples, i, tuple)
-		json_array_append_new(arms, report_string(arm_of(json_string_value(tuple), seed)));
+		json_array_append_new(arms,
+				      report_string(arm_of(controller, json_string_value(tuple))));
 	return json_pack("{s:o}", "arms", arms);
 }

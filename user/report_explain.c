@@ -5,7 +5,7 @@
  *  "access":null or {"verdict":"allow"|"deny","network":null or "192.0.2.0/24"},
  *  "table":null or {"backend","state","phase","idle_s","silent","connect_us",
  *                   "first_packet"},
- *  "arm","explores","decided_by":"scores", "ring" or "control ring","slot",
+ *  "arm","explores","decided_by":"scores", "ring", "control ring" or "source","slot",
  *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
  *  "leaf","clients":{...},
  *  "new":{"backend","why"},
@@ -55,31 +55,6 @@ static json_t *take_tuple(const json_t *request, struct larch_tuple *out)
 	if (error == -EAFNOSUPPORT)
 		return report_error(REPORT_USAGE, "source and destination are not of one family");
 	return error ? report_error(REPORT_USAGE, "expected IPv4 or IPv6 addresses") : NULL;
-}
-
-static struct service *service_with(struct controller *controller, const struct larch_tuple *tuple,
-				    __be16 port)
-{
-	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
-		struct service *service = &controller->service[i];
-
-		for (size_t j = 0; service->used && j < service->config->vip_count; j++) {
-			const struct larch_vip *vip = &service->config->vips[j];
-
-			if (vip->port == port && vip->protocol == tuple->protocol &&
-			    memcmp(vip->address, tuple->destination, sizeof(vip->address)) == 0)
-				return service;
-		}
-	}
-	return NULL;
-}
-
-/* As service_find() in bpf/service.h. */
-static struct service *service_of(struct controller *controller, const struct larch_tuple *tuple)
-{
-	struct service *service = service_with(controller, tuple, tuple->destination_port);
-
-	return service ? service : service_with(controller, tuple, 0);
 }
 
 /* The tables in force: the kernel's own, or what was published last. */
@@ -213,6 +188,8 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 
 static const char *decided_by(const struct explain *explain)
 {
+	if (explain->own)
+		return "source";
 	if (!explain->learned)
 		return "control ring";
 	return explain->by_ring ? "ring" : "scores";
@@ -223,6 +200,9 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 {
 	unsigned chosen = explain_chosen(explain);
 
+	if (explain->own)
+		return json_string("it comes from a backend of the service, which nat lets serve "
+				   "itself");
 	if (explain->member == LARCH_NO_MEMBER)
 		return json_string("the ring names no backend here: none can take new flows");
 	if (explain->passed_over)
@@ -255,6 +235,22 @@ static const char *unreachable(const struct controller *controller, const struct
 	return backend < LARCH_MAX_BACKENDS
 		       ? controller_unreachable(controller, backend, service->config->mode)
 		       : NULL;
+}
+
+/* As steer_own() in bpf/steer.h: the service's backend that sends this; LARCH_NO_BACKEND: none. */
+static uint16_t own_backend(const struct controller *controller, const struct service *service,
+			    const struct larch_tuple *tuple)
+{
+	struct in6_addr source;
+	uint16_t id;
+
+	memcpy(&source, tuple->source, sizeof(source));
+	id = registry_find(&controller->registry, &source);
+	for (size_t i = 0; id != LARCH_NO_BACKEND && i < service->members; i++) {
+		if (service->member[i].backend == id)
+			return id;
+	}
+	return LARCH_NO_BACKEND;
 }
 
 /* What the packet meets before and besides the flow table. */
@@ -373,6 +369,10 @@ static json_t *tell(struct controller *controller, struct service *service,
 			    report_string(config_mode_text((enum larch_mode)input->policy.mode)));
 	json_object_set_new(answer, "access", verdict.access);
 	json_object_set_new(answer, "notes", report_notes(service->config));
+	if (service->agents.silent)
+		json_array_append_new(json_object_get(answer, "notes"),
+				      json_string("no agent answers: until they are asked again it "
+						  "goes by the ring"));
 	if (!plan)
 		return answer;
 	json_object_set_new(answer, "generation", json_integer(plan->generation));
@@ -405,7 +405,7 @@ json_t *report_explain(struct controller *controller, const json_t *request)
 
 	if (answer)
 		return answer;
-	service = service_of(controller, &input.tuple);
+	service = report_service_of(controller, &input.tuple);
 	if (!service)
 		return report_error(REPORT_NOT_FOUND, "no service has this destination: such "
 						      "packets pass to the host's own stack");
@@ -420,6 +420,7 @@ json_t *report_explain(struct controller *controller, const json_t *request)
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++)
 		unusable[i] = unreachable(controller, service, i);
 	input.unusable = unusable;
+	input.own = own_backend(controller, service, &input.tuple);
 	input.flooded = report_flood(controller, service, &flood) && flood.present;
 	explain_flow(&input, &explain);
 	answer = tell(controller, service, &input, &explain);

@@ -17,7 +17,8 @@ enum fit { FIT_NONE, FIT_SERVICE, FIT_PORT, FIT_SOURCE };
 
 static enum fit fit_of(const struct larch_features *row, const struct larch_tuple *tuple)
 {
-	if (row->value[LARCH_FEATURE_INGRESS] == 0) /* the cell of all others says nothing */
+	/* The cell of all others says nothing. */
+	if (row->value[LARCH_FEATURE_INGRESS] == 0 && row->value[LARCH_FEATURE_SOURCE] == 0)
 		return FIT_NONE;
 	if (row->value[LARCH_FEATURE_SOURCE] == endpoint_source(tuple))
 		return FIT_SOURCE;
@@ -74,6 +75,7 @@ static void take_typical(const struct controller *controller, struct service *se
 {
 	struct larch_features typical = {};
 	enum fit fit = find_typical(service, tuple, &typical);
+	bool nat = service->config->mode == LARCH_MODE_NAT; /* has neither hops nor ingress */
 	const struct config_interface *interface;
 	size_t count;
 
@@ -86,11 +88,11 @@ static void take_typical(const struct controller *controller, struct service *se
 	out->hops = (uint32_t)typical.value[LARCH_FEATURE_HOPS];
 	out->size = (uint32_t)typical.value[LARCH_FEATURE_SIZE];
 	out->ingress = (uint32_t)typical.value[LARCH_FEATURE_INGRESS];
-	if (!json_object_get(request, "hops"))
+	if (!nat && !json_object_get(request, "hops"))
 		assume(out, controller, "hops", LARCH_FEATURE_HOPS, out->hops, fit);
 	if (!json_object_get(request, "size"))
 		assume(out, controller, "first packet", LARCH_FEATURE_SIZE, out->size, fit);
-	if (!json_object_get(request, "interface"))
+	if (!nat && !json_object_get(request, "interface"))
 		assume(out, controller, "ingress", LARCH_FEATURE_INGRESS, out->ingress, fit);
 }
 

@@ -126,6 +126,23 @@ test_a_backend_is_its_own_client() {
 		same "IPv6" "$(lab_in b2 curl -sS -m 8 "http://[$LAB_VIP6]/name")" b2
 }
 
+# explained SOURCE PATH_ELEMENT...: of its flow to the service.
+explained() {
+	local source=$1
+	shift
+	lab_ctl -o json explain "$source" "$LAB_VIP4:80/tcp" | "$BUILD/jsonget" "$@"
+}
+
+test_explain_knows_where_flows_are() {
+	local port
+	for port in 3001 3002 3003 3004 3005 3006; do
+		same "port $port" "$(get 10.1.0.9 "http://$LAB_VIP4/name" --local-port $port)" \
+			"$(explained "10.1.0.9:$port" backend)" || return
+	done
+	same "b2's own flow" "$(explained 10.50.2.2:4000 new backend)" b2 &&
+		same "decided by" "$(explained 10.50.2.2:4000 decided_by)" source
+}
+
 # Is there a cell in which responses were counted?
 has_samples() {
 	bpftool map dump pinned "$LAB_PINS/larch_cells" | grep -q '"responses": [1-9]'

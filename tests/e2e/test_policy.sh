@@ -175,7 +175,7 @@ sources_of_many() {
 }
 
 test_a_source_stays_on_its_backend_by_whatever_port() {
-	local source
+	local source told
 	reload_with "hash: source" || return
 	log_has "web: hash or state has changed" || fail "log" || return
 	load_start sources --rate 400 --duration 3 --requests 1
@@ -184,6 +184,14 @@ test_a_source_stays_on_its_backend_by_whatever_port() {
 	same "sources with many backends" "$(sources_of_many)" 0 || return
 	refused 0 'hash: source: all that the source sends is one flow' \
 		lab_ctl explain "10.1.0.9:4711" "$LAB_VIP4:80/tcp" || return
+	# New flows, and the arms of all, as the packet path sees them: without ports.
+	for source in 10.1.0.21 10.1.0.22 10.1.0.23 10.1.0.24 10.1.0.25 10.1.0.26; do
+		told=$(lab_ctl -o json explain "$source:1" "$LAB_VIP4:80/tcp" | "$BUILD/jsonget" new backend)
+		same "backend of $source" "$(get $source "http://$LAB_VIP4/" -o /dev/null -D - |
+			sed -n 's/^X-Backend: \(b[0-9]\).*/\1/p')" "$told" || return
+		same "arms of $source" "$(seq -f "$source %g $LAB_VIP4 80 tcp" 1 100 | lab_ctl arm |
+			awk '{ print $NF }' | sort -u | wc -l)" 1 || return
+	done
 	# The flow is known by any port once there was one.
 	get 10.1.0.9 "http://$LAB_VIP4/" -o /dev/null || return
 	for source in 1 999 65535; do

@@ -100,6 +100,7 @@ static inline struct explain_input scene_input(const struct scene *scene, const 
 		.rings = scene->ring,
 		.costs = scene->costs,
 		.live = scene->live,
+		.own = LARCH_NO_BACKEND,
 		.now_ns = 1000000000000,
 		.stamp = SCENE_STAMP,
 	};

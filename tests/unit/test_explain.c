@@ -225,6 +225,74 @@ Test(explain, by_source_neither_port_nor_size_decides)
 	free(scene);
 }
 
+/* Its packets are seen from both sides: see classify_cell() in bpf/classify.h. */
+Test(explain, by_nat_neither_hops_nor_ingress_decides)
+{
+	static const enum larch_feature features[] = {LARCH_FEATURE_HOPS, LARCH_FEATURE_INGRESS};
+	struct scene *scene = scene_new();
+	struct explain_input input = scene_input(scene, FAR, 4711);
+	struct explain out;
+
+	input.hops = input.ingress = 7;
+	for (size_t i = 0; i < 2; i++) {
+		scene->plan.tree.node[2].feature = features[i];
+		scene->plan.tree.node[2].threshold = 0;
+		input.policy.mode = LARCH_MODE_IPIP;
+		explain_flow(&input, &out);
+		cr_assert_eq(out.leaf, 2);
+		input.policy.mode = LARCH_MODE_NAT;
+		explain_flow(&input, &out);
+		cr_assert_eq(out.leaf, 1);
+	}
+	free(scene);
+}
+
+Test(explain, by_nat_a_backend_serves_itself)
+{
+	struct scene *scene = scene_new();
+	struct explain_input input = scene_input(scene, FAR, 4711);
+	bool unusable[LARCH_MAX_BACKENDS] = {};
+	struct explain out;
+
+	input.unusable = unusable;
+	input.policy.mode = LARCH_MODE_NAT;
+	for (uint16_t i = 0; i < SCENE_MEMBERS; i++) {
+		input.own = (uint16_t)(SCENE_FIRST + i);
+		explain_flow(&input, &out);
+		cr_assert(out.own);
+		cr_assert_eq(out.backend, input.own);
+		cr_assert_eq(out.member, i);
+	}
+	unusable[input.own] = true;
+	explain_flow(&input, &out);
+	cr_assert_not(out.own);
+	cr_assert_neq(out.backend, input.own);
+	unusable[input.own] = false;
+	input.policy.mode = LARCH_MODE_GUE;
+	explain_flow(&input, &out);
+	cr_assert_not(out.own);
+	free(scene);
+}
+
+Test(explain, by_source_all_ports_are_one_flow)
+{
+	struct scene *scene = scene_new();
+	struct explain one, other;
+
+	for (uint16_t port = 1; port < 200; port++) {
+		struct explain_input input = scene_input(scene, FAR, port);
+
+		input.policy.flags = LARCH_SERVICE_BY_SOURCE;
+		explain_flow(&input, &other);
+		if (port == 1)
+			one = other;
+		cr_assert_eq(other.hash, one.hash);
+		cr_assert_eq(other.arm, one.arm);
+		cr_assert_eq(other.backend, one.backend);
+	}
+	free(scene);
+}
+
 static void remember(struct scene *scene, const struct explain *flow, uint32_t bucket,
 		     enum larch_flow_state state)
 {

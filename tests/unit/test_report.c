@@ -266,6 +266,50 @@ Test(report, arm_is_that_of_the_hash)
 	json_decref(answer);
 }
 
+/* Where a service tells its flows apart by their sources alone, ports do not matter. */
+Test(report, arm_is_that_of_the_service)
+{
+	struct explain_input input = scene_input(world.scene, "10.1.0.7", 0);
+	const char *by_source =
+		larch_hash_arm(larch_hash(&input.tuple, 1, world.scene->settings.seed)) ==
+				LARCH_ARM_CONTROL
+			? "control"
+			: "learned";
+	unsigned differ = 0;
+
+	for (unsigned port = 1; port <= 200; port++) {
+		char text[120];
+		json_t *answer;
+
+		snprintf(text, sizeof(text),
+			 "{\"command\":\"arm\",\"tuples\":[\"10.1.0.7 %u 203.0.113.10 443 tcp\"]}",
+			 port);
+		world.service.by_source = true;
+		answer = report_ask(text);
+		cr_assert_str_eq(json_string_value(report_first(answer, "arms")), by_source);
+		json_decref(answer);
+		world.service.by_source = false;
+		answer = report_ask(text);
+		differ += strcmp(json_string_value(report_first(answer, "arms")), by_source) != 0;
+		json_decref(answer);
+	}
+	cr_assert_gt(differ, 0);
+}
+
+Test(report, explain_says_that_a_backend_of_nat_serves_itself)
+{
+	json_t *answer;
+
+	world.service.mode = LARCH_MODE_NAT;
+	answer =
+		report_ask("{\"command\":\"explain\",\"source\":\"10.0.0.13\",\"source_port\":4711,"
+			   "\"destination\":\"203.0.113.10\",\"destination_port\":443,"
+			   "\"protocol\":\"tcp\"}");
+	cr_assert_str_eq(report_word(answer, "decided_by"), "source");
+	cr_assert_str_eq(report_word(json_object_get(answer, "new"), "backend"), "b3");
+	json_decref(answer);
+}
+
 static const char *benefit_verdict(double low, double high, bool enough)
 {
 	static char verdict[32];
