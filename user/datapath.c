@@ -343,6 +343,8 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	*out = datapath;
 	return 0;
 fail:
+	if (datapath && datapath->kernel && datapath->kernel->lock >= 0)
+		rmdir(pin_directory); /* nothing is in it unless an earlier daemon was here */
 	datapath_close(datapath);
 	return error;
 }

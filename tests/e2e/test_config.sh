@@ -81,6 +81,14 @@ test_start_without_a_socket_leaves_nothing() {
 	[ ! -e "$pins" ] || fail "pins were left in $pins"
 }
 
+test_start_without_the_right_to_do_so_leaves_nothing() {
+	local pins=$LAB_PINS-none
+	larch_config >"$E2E_WORK/alone.yaml"
+	refused 1 "larchd needs root" lab_in router setpriv --bounding-set=-all --inh-caps=-all timeout 20 \
+		"$BUILD/larchd" -c "$E2E_WORK/alone.yaml" -p "$pins" -s "$E2E_WORK/socket" || return
+	[ ! -e "$pins" ] || { rmdir "$pins"; fail "the folder of pins was left"; }
+}
+
 # --- reload ----------------------------------------------------------------------------------
 
 test_added_backend_gets_flows_within_a_tick() {
