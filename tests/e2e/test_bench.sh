@@ -74,6 +74,12 @@ test_rival_that_is_missing_costs_its_rows_and_says_why() {
 	expect_nothing_left
 }
 
+test_rings_are_rows_with_what_they_moved() {
+	run_bench --only rings >/dev/null || fail "run-bench failed" || return
+	same "case" "$(figure 0 case)" ring_one_grows && same "way" "$(figure 0 way)" rendezvous &&
+		check "moved" "$(figure 0 moved) > 0 && $(figure 0 moved_by_least) >= 1"
+}
+
 test_nothing_to_compare_leaves_valid_json() {
 	ln -sf /bin/false "$bench/vethbench"
 	run_bench --only veth --flows 1 >"$E2E_WORK/out" 2>"$E2E_WORK/err"
