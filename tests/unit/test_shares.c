@@ -86,6 +86,56 @@ Test(shares, every_usable_member_gets_the_floor)
 	assert_distributions();
 }
 
+Test(shares, floor_and_limit_hold_together_from_tick_to_tick)
+{
+	uint64_t state = 5;
+
+	for (unsigned i = 0; i < 20; i++) {
+		size_t leaves = 1 + (size_t)(LEAVES * uniform(&state));
+		size_t members = 2 + (size_t)(MEMBERS / 2 * uniform(&state));
+
+		set_scene(leaves, members);
+		for (unsigned tick = 0; tick < 20; tick++) {
+			double before[LEAVES * MEMBERS];
+
+			if (tick % 10 ==
+			    0) /* everything changes, and all that is left is to follow */
+				randomise_scene(100 * i + tick, 0.05 * (i + 1));
+			memcpy(before, scene.share, sizeof(before));
+			solve_scene(&usual_options);
+			assert_distributions();
+			for (size_t l = 0; l < leaves; l++)
+				cr_assert_leq(row_variation(&before[l * members],
+							    &scene.share[l * members], members),
+					      0.2 + 1e-12);
+		}
+		for (size_t at = 0; at < leaves * members; at++)
+			cr_assert_geq(scene.share[at], 0.002 - 1e-12);
+	}
+}
+
+Test(shares, limit_counts_from_what_unusable_members_leave)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		double before[8], left = 0;
+
+		set_scene(1, 8);
+		randomise_scene(70 + i, 0.5);
+		solve_scene(&(struct shares_options){150, 0.3, 0.002, 1});
+		scene.usable[i % 8] = false;
+		for (size_t j = 0; j < 8; j++) {
+			before[j] = scene.usable[j] ? scene.share[j] : 0;
+			left += before[j];
+		}
+		for (size_t j = 0; j < 8; j++)
+			before[j] /= left;
+		randomise_scene(90 + i, 0.8);
+		solve_scene(&usual_options);
+		assert_distributions();
+		cr_assert_leq(row_variation(before, scene.share, 8), 0.2 + 1e-12);
+	}
+}
+
 Test(shares, floors_take_at_most_a_quarter)
 {
 	set_scene(1, MEMBERS);
@@ -227,6 +277,11 @@ Test(shares, invalid_problem_is_refused_and_share_unchanged)
 	set_scene(2, 2);
 	scene.concurrency[0] = 0;
 	assert_refused(&usual_options);
+	for (size_t i = 0; i < 3; i++) {
+		set_scene(2, 2);
+		scene.problem.even = rogue[i];
+		assert_refused(&usual_options);
+	}
 	set_scene(2, 2);
 	scene.usable[0] = scene.usable[1] = false;
 	assert_refused(&usual_options);
@@ -238,7 +293,11 @@ Test(shares, invalid_options_are_refused_and_share_unchanged)
 	assert_refused(&(struct shares_options){150, 0, 0, 1});
 	assert_refused(&(struct shares_options){150, NAN, 0, 1});
 	assert_refused(&(struct shares_options){150, 0.3, -1, 1});
+	assert_refused(&(struct shares_options){150, INFINITY, 0, 1});
+	assert_refused(&(struct shares_options){150, 0.3, NAN, 1});
+	assert_refused(&(struct shares_options){150, 0.3, INFINITY, 1});
 	assert_refused(&(struct shares_options){150, 0.3, 0, NAN});
+	assert_refused(&(struct shares_options){150, 0.3, 0, -0.1});
 }
 
 Test(shares, equal_input_gives_equal_bits)
