@@ -13,8 +13,9 @@
 #include "bench_frame.h"
 #include "frame.h"
 
-#define REQUEST 64   /* bytes of payload */
-#define ANSWER	3000 /* bytes that the client acknowledges: more than a segment */
+#define REQUEST 64	 /* bytes of payload */
+#define ANSWER	3000	 /* bytes that the client acknowledges: more than a segment */
+#define ELSE	0x10000u /* 10.1.0.0: sources that a list denies */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -44,41 +45,77 @@ static __always_inline int run(struct xdp_md *context)
 	return XDP_ABORTED;
 }
 
-static __always_inline int run_tcp4(struct xdp_md *context, struct next next, __u32 destination,
-				    __u8 flags, __u16 payload, __u32 sequence, __u32 acknowledged)
+/* A packet that has been written, but not yet handed over: its IP header, or NULL. */
+static __always_inline struct iphdr *put_tcp4(struct xdp_md *context, __u32 flow, __u8 flags,
+					      __u16 payload, __u32 sequence, __u32 acknowledged)
 {
 	void *at = restore(context, IPV4_BYTES + TCP_BYTES);
+	struct iphdr *ip;
 
 	if (!at)
-		return XDP_ABORTED;
-	at = write_ethernet(at, ETH_P_IP);
-	at = write_ipv4(at, next.flow, destination, IPPROTO_TCP, TCP_BYTES + payload);
-	write_tcp(at, next.flow, flags, sequence, acknowledged);
-	return run(context);
+		return NULL;
+	ip = write_ethernet(at, ETH_P_IP);
+	at = write_ipv4(ip, flow, BENCH_VIP_IPV4, IPPROTO_TCP, TCP_BYTES + payload);
+	write_tcp(at, flow, flags, sequence, acknowledged);
+	return ip;
 }
 
-static __always_inline int run_tcp6(struct xdp_md *context, struct next next, __u8 flags)
+static __always_inline struct ipv6hdr *put_tcp6(struct xdp_md *context, __u32 flow, __u8 flags,
+						__u16 payload)
 {
 	void *at = restore(context, IPV6_BYTES + TCP_BYTES);
+	struct ipv6hdr *ip;
 
 	if (!at)
-		return XDP_ABORTED;
-	at = write_ethernet(at, ETH_P_IPV6);
-	at = write_ipv6(at, next.flow, IPPROTO_TCP, TCP_BYTES);
-	write_tcp(at, next.flow, flags, 1, 1);
-	return run(context);
+		return NULL;
+	ip = write_ethernet(at, ETH_P_IPV6);
+	write_tcp(write_ipv6(ip, flow, IPPROTO_TCP, TCP_BYTES + payload), flow, flags, 1, 1);
+	return ip;
+}
+
+/* UDP with a payload; `least` bytes of it are about to be written. */
+static __always_inline struct iphdr *put_udp4(struct xdp_md *context, __u32 flow, __u32 least)
+{
+	void *at = restore(context, IPV4_BYTES + UDP_BYTES + least);
+	struct iphdr *ip;
+
+	if (!at)
+		return NULL;
+	ip = write_ethernet(at, ETH_P_IP);
+	at = write_ipv4(ip, flow, BENCH_VIP_IPV4, IPPROTO_UDP, UDP_BYTES + REQUEST);
+	write_udp(at, flow, REQUEST);
+	return ip;
+}
+
+static __always_inline struct ipv6hdr *put_udp6(struct xdp_md *context, __u32 flow, __u32 least)
+{
+	void *at = restore(context, IPV6_BYTES + UDP_BYTES + least);
+	struct ipv6hdr *ip;
+
+	if (!at)
+		return NULL;
+	ip = write_ethernet(at, ETH_P_IPV6);
+	write_udp(write_ipv6(ip, flow, IPPROTO_UDP, UDP_BYTES + REQUEST), flow, REQUEST);
+	return ip;
+}
+
+static __always_inline int run_tcp4(struct xdp_md *context, struct next next, __u8 flags,
+				    __u16 payload, __u32 sequence, __u32 acknowledged)
+{
+	return put_tcp4(context, next.flow, flags, payload, sequence, acknowledged) ? run(context)
+										    : XDP_ABORTED;
 }
 
 SEC(FRAME_SECTION)
 int bench_syn_tcp4(struct xdp_md *context)
 {
-	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_SYN, 0, 0, 0);
+	return run_tcp4(context, next_packet(&bench_walk), TCP_SYN, 0, 0, 0);
 }
 
 SEC(FRAME_SECTION)
 int bench_ack_tcp4(struct xdp_md *context)
 {
-	return run_tcp4(context, next_packet(&bench_walk), BENCH_VIP_IPV4, TCP_ACK, 0, 1, 1);
+	return run_tcp4(context, next_packet(&bench_walk), TCP_ACK, 0, 1, 1);
 }
 
 /* Segment after segment, no answer. */
@@ -87,8 +124,8 @@ int bench_upload_tcp4(struct xdp_md *context)
 {
 	struct next next = next_packet(&bench_walk);
 
-	return run_tcp4(context, next, BENCH_VIP_IPV4, TCP_ACK | TCP_PSH, REQUEST,
-			1 + (__u32)next.round * REQUEST, 1);
+	return run_tcp4(context, next, TCP_ACK | TCP_PSH, REQUEST, 1 + (__u32)next.round * REQUEST,
+			1);
 }
 
 /* Even rounds: a request on each flow. Odd ones: the acknowledgment of its answer. */
@@ -99,55 +136,72 @@ int bench_request_tcp4(struct xdp_md *context)
 	__u32 answers = (__u32)(next.round + 1) / 2, requests = (__u32)next.round / 2;
 	bool asks = next.round % 2 == 0;
 
-	return run_tcp4(context, next, BENCH_VIP_IPV4, asks ? TCP_ACK | TCP_PSH : TCP_ACK,
-			asks ? REQUEST : 0, 1 + (asks ? requests : answers) * REQUEST,
-			1 + answers * ANSWER);
-}
-
-SEC(FRAME_SECTION)
-int bench_other_tcp4(struct xdp_md *context)
-{
-	struct next next = next_packet(&bench_walk);
-
-	return run_tcp4(context, next, BENCH_ELSEWHERE | next.flow, TCP_ACK, 0, 1, 1);
+	return run_tcp4(context, next, asks ? TCP_ACK | TCP_PSH : TCP_ACK, asks ? REQUEST : 0,
+			1 + (asks ? requests : answers) * REQUEST, 1 + answers * ANSWER);
 }
 
 SEC(FRAME_SECTION)
 int bench_syn_tcp6(struct xdp_md *context)
 {
-	return run_tcp6(context, next_packet(&bench_walk), TCP_SYN);
+	struct next next = next_packet(&bench_walk);
+
+	return put_tcp6(context, next.flow, TCP_SYN, 0) ? run(context) : XDP_ABORTED;
 }
 
 SEC(FRAME_SECTION)
 int bench_ack_tcp6(struct xdp_md *context)
 {
-	return run_tcp6(context, next_packet(&bench_walk), TCP_ACK);
+	struct next next = next_packet(&bench_walk);
+
+	return put_tcp6(context, next.flow, TCP_ACK, 0) ? run(context) : XDP_ABORTED;
 }
 
 SEC(FRAME_SECTION)
 int bench_udp4(struct xdp_md *context)
 {
-	void *at = restore(context, IPV4_BYTES + UDP_BYTES);
-	struct next next = next_packet(&bench_walk);
-
-	if (!at)
-		return XDP_ABORTED;
-	at = write_ethernet(at, ETH_P_IP);
-	at = write_ipv4(at, next.flow, BENCH_VIP_IPV4, IPPROTO_UDP, UDP_BYTES + REQUEST);
-	write_udp(at, next.flow, REQUEST);
-	return run(context);
+	return put_udp4(context, next_packet(&bench_walk).flow, 0) ? run(context) : XDP_ABORTED;
 }
 
 SEC(FRAME_SECTION)
 int bench_udp6(struct xdp_md *context)
 {
-	void *at = restore(context, IPV6_BYTES + UDP_BYTES);
-	struct next next = next_packet(&bench_walk);
+	return put_udp6(context, next_packet(&bench_walk).flow, 0) ? run(context) : XDP_ABORTED;
+}
 
-	if (!at)
+/* ---- not for us, or not let in ---- */
+
+SEC(FRAME_SECTION)
+int bench_other_tcp4(struct xdp_md *context)
+{
+	struct next next = next_packet(&bench_walk);
+	struct iphdr *ip = put_tcp4(context, next.flow, TCP_ACK, 0, 1, 1);
+
+	if (!ip)
 		return XDP_ABORTED;
-	at = write_ethernet(at, ETH_P_IPV6);
-	write_udp(write_ipv6(at, next.flow, IPPROTO_UDP, UDP_BYTES + REQUEST), next.flow, REQUEST);
+	ip->daddr = bpf_htonl(BENCH_ELSEWHERE | next.flow);
+	return run(context);
+}
+
+SEC(FRAME_SECTION)
+int bench_other_tcp6(struct xdp_md *context)
+{
+	struct next next = next_packet(&bench_walk);
+	struct ipv6hdr *ip = put_tcp6(context, next.flow, TCP_ACK, 0);
+
+	if (!ip)
+		return XDP_ABORTED;
+	ip->daddr.in6_u.u6_addr32[2] = bpf_htonl(BENCH_ELSEWHERE | next.flow);
+	return run(context);
+}
+
+SEC(FRAME_SECTION)
+int bench_denied_tcp4(struct xdp_md *context)
+{
+	struct iphdr *ip = put_tcp4(context, next_packet(&bench_walk).flow, TCP_ACK, 0, 1, 1);
+
+	if (!ip)
+		return XDP_ABORTED;
+	ip->saddr |= bpf_htonl(ELSE);
 	return run(context);
 }
 
@@ -162,6 +216,8 @@ int bench_not_ip(struct xdp_md *context)
 	write_ethernet(at, 0x0806);
 	return run(context);
 }
+
+#include "bench_special.h"
 
 /* Floor: a program that does nothing. */
 SEC(FRAME_SECTION)

@@ -16,6 +16,7 @@
 
 #include "bench_cases.h"
 #include "bench_measure.h"
+#include "bench_network.h"
 #include "bench_profile.h"
 #include "bench_world.h"
 #include "lib/options.h"
@@ -23,6 +24,8 @@
 #include "lib/verifier.h"
 
 #define BLOCK	       65536u /* packets, or more: see block_packets() */
+#define LONG_BLOCK     (4 * BLOCK)
+#define LONG_ROUNDS    7 /* of long blocks: they tell as much */
 #define FLOORS	       256
 #define PROFILED_BITS  16 /* and one flow */
 #define PROFILE_ROUNDS 21
@@ -66,9 +69,11 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	if (!target->world)
 		return 0;
 	world_clear(target->world);
-	error = world_set_way(target->world, this->mode, this->local);
+	error = world_set_way(target->world, this->mode, this->way);
+	world_timed(target->world, !this->untimed);
 	world_learned(target->world, !this->control);
-	error = world_set_flags(target->world, this->flags);
+	if (!error)
+		error = world_set_flags(target->world, this->flags);
 	if (this->full)
 		world_fill(target->world);
 	for (size_t i = 0; !error && i < CASE_SETUPS && this->setup[i]; i++) {
@@ -82,17 +87,18 @@ static int set_up(const struct bench_case *this, uint32_t bits, struct target *t
 	return error;
 }
 
-static void print_row(const struct bench_case *this, uint32_t bits, double budget,
+static void print_row(const struct bench_case *this, const struct measurement *what, double budget,
 		      const struct target *target, double share)
 {
-	size_t rounds = bench.rounds;
+	size_t rounds = what->rounds;
+	uint32_t bits = what->bits;
 	struct spread gross = spread_of(target[BALANCER].ns, rounds);
 	struct spread net = spread_difference(target[BALANCER].ns, target[EMPTY].ns, rounds);
 	struct spread tunnel = spread_difference(target[TUNNEL].ns, target[EMPTY].ns, rounds);
 
 	if (bench.empties < FLOORS)
 		bench.empty[bench.empties++] = spread_of(target[EMPTY].ns, rounds).median;
-	printf("  %-19s %8u %8.1f %8.1f %6.1f ", this->name, 1u << bits, gross.median, net.median,
+	printf("  %-25s %8u %8.1f %8.1f %6.1f ", this->name, 1u << bits, gross.median, net.median,
 	       net.noise);
 	if (this->tunnel)
 		printf("%8.1f ", tunnel.median);
@@ -169,6 +175,8 @@ static int run_size(const struct bench_case *this, uint32_t bits, double budget)
 	double share;
 	int error = 0;
 
+	if (what.packets >= LONG_BLOCK && what.rounds > LONG_ROUNDS)
+		what.rounds = LONG_ROUNDS;
 	memset(target, 0, sizeof(target));
 	set_targets(this, target);
 	for (size_t i = 0; !error && i < bench.worlds; i++)
@@ -178,10 +186,10 @@ static int run_size(const struct bench_case *this, uint32_t bits, double budget)
 				       &share);
 	if (error)
 		return error;
-	print_row(this, bits, budget, target, share);
+	print_row(this, &what, budget, target, share);
 	return profile_size(
 		this, &what, target,
-		spread_difference(target[BALANCER].ns, target[EMPTY].ns, bench.rounds).median);
+		spread_difference(target[BALANCER].ns, target[EMPTY].ns, what.rounds).median);
 }
 
 /* A case that cannot be measured costs its row, and the exit status. */
@@ -191,7 +199,7 @@ static void try_size(const struct bench_case *this, uint32_t bits, double budget
 
 	if (!error)
 		return;
-	printf("  %-19s %8u  failed: %s\n", this->name, 1u << bits, strerror(-error));
+	printf("  %-25s %8u  failed: %s\n", this->name, 1u << bits, strerror(-error));
 	fflush(stdout);
 	fprintf(stderr, "bench: %s with %u flows: %s\n", this->name, 1u << bits, strerror(-error));
 	bench.error = error;
@@ -208,8 +216,6 @@ static int open_worlds(uint32_t buckets)
 	return error;
 }
 
-/* All sizes up to 2^20 flows, or from there on; each with a flow table that is at most half full.
- */
 /* Not every kernel tells where it is. */
 static void open_profile(void)
 {
@@ -249,7 +255,7 @@ static int run_cases(bool many)
 static void print_head(void)
 {
 	printf("ns per packet: net = gross - empty; `tunnel` is a constant header alone, net\n");
-	printf("  %-19s %8s %8s %8s %6s %8s %8s %-6s%s\n", "case", "flows", "gross", "net", "noise",
+	printf("  %-25s %8s %8s %8s %6s %8s %8s %-6s%s\n", "case", "flows", "gross", "net", "noise",
 	       "tunnel", "budget", "", bench.against ? "  against   change" : "");
 	fflush(stdout);
 }
@@ -294,6 +300,8 @@ static int run_all(void)
 		error = wrapper_open(&bench.wrapper, bench.wrapper_file);
 	if (error)
 		return error;
+	if (network_open() != 0)
+		fprintf(stderr, "bench: no network of its own: NAT's answers have no way to go\n");
 	stay_here();
 	print_head();
 	error = run_cases(false);

@@ -22,6 +22,22 @@
 #define BENCH_CLIENT_IPV4 0x0a000000u
 #define BENCH_CLIENT_HIGH 0x20010db9u
 
+/* Of each family; backend n has 10.255.0.n, or aff:n::. NAT's listen on a port of their own. */
+#define BENCH_MEMBERS	   24
+#define BENCH_BACKENDS	   0x0aff0000u
+#define BENCH_BACKEND_PORT 8080
+
+/* Our end of the tunnels, 10.254.0.1, and what its questions are signed with. */
+#define BENCH_SELF	  0x0afe0001u
+#define BENCH_SEED_HIGH	  0x0123456789abcdefull /* of hashes and tokens */
+#define BENCH_SEED_LOW	  0xfedcba9876543210ull
+#define BENCH_STAMP_SHIFT 11 /* 8.2 s at 250 ticks a second */
+
+/* QUIC server ids: four bytes, of which the last are the backend's number in its family. */
+#define BENCH_QUIC_CONFIG 5
+#define BENCH_QUIC_BYTES  4
+#define BENCH_QUIC_ID	  0xc0ffee00u
+
 /* Where the wrapper is in its flows: it visits each once a round, every round in another order. */
 struct bench_walk {
 	__u64 count; /* packets so far */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "larch/service.h"
+#include "bench_world.h"
 
 #define CASE_SIZES  4
 #define CASE_SETUPS 2
@@ -27,7 +27,8 @@ struct bench_case {
 	bool profiled;	 /* with 1 and 64 k flows */
 	enum larch_mode mode;
 	uint16_t flags; /* enum larch_service_flag */
-	bool local;	/* the backends are this host */
+	bool untimed;	/* the service has no signal */
+	enum world_way way;
 	struct {
 		uint32_t bits;	  /* 2^bits flows */
 		double budget_ns; /* 0: none */

@@ -79,6 +79,12 @@ static __always_inline void *write_ipv6(struct ipv6hdr *ip, __u32 flow, __u8 pro
 	return ip + 1;
 }
 
+/* Makes it a fragment: `place` is the flag of more to come, or an offset. */
+static __always_inline void write_fragment(struct iphdr *ip, __u32 flow, __u16 place)
+{
+	*((__be32 *)ip + 1) = bpf_htonl((flow & 0xffff) << 16 | place);
+}
+
 static __always_inline void write_tcp(struct tcphdr *tcp, __u32 flow, __u8 flags, __u32 sequence,
 				      __u32 acknowledged)
 {
@@ -96,4 +102,24 @@ static __always_inline void write_udp(struct udphdr *udp, __u32 flow, __u16 payl
 	udp->dest = bpf_htons(BENCH_PORT);
 	udp->len = bpf_htons(UDP_BYTES + payload);
 	udp->check = 0;
+}
+
+/* ICMP's type, code, checksum that nobody looks at, and the word behind. */
+static __always_inline void *write_icmp(void *at, __u8 type, __u8 code, __u32 rest)
+{
+	__be32 *word = at;
+
+	word[0] = bpf_htonl((__u32)type << 24 | (__u32)code << 16);
+	word[1] = bpf_htonl(rest);
+	return word + 2;
+}
+
+/* The begin of a short QUIC header: the first byte, and a connection id that a server chose. */
+static __always_inline void write_quic(void *at, __u32 id)
+{
+	__be16 *word = at;
+
+	word[0] = bpf_htons(0x4000 | BENCH_QUIC_CONFIG << 5);
+	word[1] = bpf_htons(id >> 16);
+	word[2] = bpf_htons(id);
 }

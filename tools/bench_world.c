@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Loads an object file of the balancer and fills its maps. See bench_world.h. The rings come from
- * larchd's own ring builder, the tree and the costs are made up: 24 leaves at depth 6, by source.
+ * Loads an object file of the balancer and fills its maps. See bench_world.h.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_generation.h"
 #include "bench_world.h"
 #include "larch/backend.h"
 #include "larch/flow.h"
@@ -22,7 +22,6 @@
 #include "larch/tuple.h"
 #include "lib/prng.h"
 #include "datapath_ticks.h"
-#include "ring.h"
 #include "vips.h"
 
 #define LOOPBACK      1 /* what the test run says the packet came in by */
@@ -32,9 +31,10 @@
 #define BACKENDS_MTU  1500
 #define LISTED_BITS   (32 + 96 + 24) /* of the service, and of an IPv4 network */
 #define OTHERS_LISTED 1000
-#define SOURCE_FLOWS  1000000 /* a second: more than come */
-#define WAITED	      3000000 /* units of 2^10 ns */
-#define HZ	      250     /* whatever the kernel's is: no flow gets old here */
+#define SOURCE_FLOWS  1000000	 /* a second: more than come */
+#define WAITED	      3000000	 /* units of 2^10 ns */
+#define HZ	      250	 /* whatever the kernel's is: no flow gets old here */
+#define NO_LIMIT      1000000000 /* a second: more than come */
 
 /* The services: TCP over IPv4, with backends 0.., the same over IPv6, and UDP on both's backends.
  */
@@ -102,9 +102,19 @@ static int add_service(const struct world *world, struct larch_settings *setting
 
 	memcpy(address.vip.address, vip->address, sizeof(vip->address));
 	larch_filter_add(settings->filter, larch_filter_hash(vip->address));
-	world->services[id].policy.signal = LARCH_SIGNAL_RESPONSE;
 	return vips_put(world->vips, settings->vips, &service)
 		       ?: vips_put(world->vips, settings->vips, &address);
+}
+
+/* Our end of the tunnels, where agents' answers come to. */
+static int add_self(const struct world *world, struct larch_settings *settings)
+{
+	struct larch_vip_slot self = {.vip = vip_ipv4(BENCH_SELF, IPPROTO_UDP)};
+
+	self.vip.port = htons(LARCH_GUE_PORT);
+	self.vip.kind = LARCH_VIP_SELF;
+	larch_filter_add(settings->filter, larch_filter_hash(self.vip.address));
+	return vips_put(world->vips, settings->vips, &self);
 }
 
 static int add_services(const struct world *world, struct larch_settings *settings)
@@ -124,24 +134,74 @@ static int add_services(const struct world *world, struct larch_settings *settin
 
 		error = add_service(world, settings, &other, WEB4);
 	}
+	return error ?: add_self(world, settings);
+}
+
+/* What NAT needs of a service: its address, and which answers are its backends'. */
+static int add_returns(const struct world *world, uint32_t service)
+{
+	struct larch_settings *settings = world->settings;
+	bool ipv6 = is_ipv6(service), udp = service == UDP4 || service == UDP6;
+	uint8_t protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+	struct larch_vip vip = ipv6 ? vip_ipv6(protocol) : vip_ipv4(BENCH_VIP_IPV4, protocol);
+	int error = 0;
+
+	memcpy(world->services[service].address, vip.address, sizeof(vip.address));
+	world->services[service].address_port = vip.port;
+	vip.port = htons(BENCH_BACKEND_PORT);
+	vip.kind = LARCH_VIP_RETURN;
+	memset(vip.address, 0, ipv6 ? sizeof(vip.address) : 0);
+	for (uint32_t i = 0; !error && i < WORLD_MEMBERS; i++) {
+		uint16_t id = (uint16_t)(first_backend[service] + i);
+		struct larch_vip_slot slot = {.service = (uint16_t)service, .backend = id};
+
+		vip.address[ipv6 ? 0 : 3] = htonl(BENCH_BACKENDS + id);
+		slot.vip = vip;
+		larch_filter_add(settings->filter, larch_filter_hash(vip.address));
+		error = vips_put(world->vips, settings->vips, &slot);
+	}
 	return error;
 }
 
-static int add_backend(const struct world *world, uint32_t id, bool local)
+/* The server ids of QUIC. */
+static int add_quic(const struct world *world, uint16_t service)
 {
-	bool ipv6 = id >= WORLD_MEMBERS;
+	struct larch_quic key = {.service = service};
+	int error = 0;
+
+	world->services[service].quic_config = BENCH_QUIC_CONFIG;
+	world->services[service].quic_bytes = BENCH_QUIC_BYTES;
+	for (uint32_t i = 0; !error && i < WORLD_MEMBERS; i++) {
+		uint32_t number = htonl(BENCH_QUIC_ID + i), id = first_backend[service] + i;
+
+		memcpy(key.id, &number, sizeof(number));
+		error = put(world, "larch_quic", &key, &id);
+	}
+	return error;
+}
+
+static uint8_t tunnel_of(uint32_t id, enum world_way way)
+{
+	bool ipv6 = (id >= WORLD_MEMBERS) != (way == WORLD_CROSS);
+
+	if (way == WORLD_LOCAL)
+		return LARCH_TUNNEL_LOCAL;
+	return ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4;
+}
+
+static int add_backend(const struct world *world, uint32_t id, enum world_way way)
+{
+	uint8_t tunnel = tunnel_of(id, way);
 	struct larch_backend backend = {
-		.tunnel = local	 ? LARCH_TUNNEL_LOCAL
-			  : ipv6 ? LARCH_TUNNEL_IPV6
-				 : LARCH_TUNNEL_IPV4,
+		.tunnel = tunnel,
 		.ready = LARCH_READY_DIRECT,
 		.mtu = BACKENDS_MTU,
 		.ifindex = LOOPBACK,
 		.destination_mac = {2, 0, 0, 1, 0, (uint8_t)id},
 		.source_mac = {2, 0, 0, 2, 0, 1},
-		.ethertype = htons(ipv6 ? 0x86dd : 0x0800),
-		.outer_source = {htonl(0x0afe0001)},
-		.outer_destination = {htonl(0x0aff0000 + id)},
+		.ethertype = htons(tunnel == LARCH_TUNNEL_IPV6 ? 0x86dd : 0x0800),
+		.outer_source = {htonl(BENCH_SELF)},
+		.outer_destination = {htonl(BENCH_BACKENDS + id)},
 	};
 
 	world->live[id].concurrency = CONCURRENCY;
@@ -150,110 +210,26 @@ static int add_backend(const struct world *world, uint32_t id, bool local)
 	return put(world, "larch_backends", &id, &backend);
 }
 
-static int add_backends(const struct world *world, bool local)
+static int add_backends(const struct world *world, enum world_way way)
 {
 	int error = 0;
 
 	for (uint32_t id = 0; !error && id < 2 * WORLD_MEMBERS; id++)
-		error = add_backend(world, id, local);
+		error = add_backend(world, id, way);
 	return error;
-}
-
-/* Cuts the prefixes from which flows come into 2^depth ranges, and numbers the leaves over them. */
-static void fill_tree(struct larch_tree *tree, uint64_t first_source)
-{
-	tree->depth = WORLD_DEPTH;
-	tree->leaves = WORLD_LEAVES;
-	for (uint32_t level = 0, node = 0; level < WORLD_DEPTH; level++) {
-		for (uint32_t i = 0; i < 1u << level; i++, node++) {
-			tree->node[node].feature = LARCH_FEATURE_SOURCE;
-			tree->node[node].threshold =
-				first_source + ((2 * i + 1) * BENCH_PREFIXES >> (level + 1)) - 1;
-		}
-	}
-	for (uint32_t i = 0; i < 1u << WORLD_DEPTH; i++)
-		tree->leaf[i] = (uint8_t)(i * WORLD_LEAVES >> WORLD_DEPTH);
-}
-
-static void fill_plan(struct larch_plan *plan, uint32_t service)
-{
-	uint64_t source = is_ipv6(service) ? larch_source_ipv6(BENCH_CLIENT_HIGH, 0)
-					   : larch_source_ipv4(BENCH_CLIENT_IPV4);
-
-	plan->generation = 1;
-	plan->flags = LARCH_PLAN_LEARNED;
-	plan->members = WORLD_MEMBERS;
-	memset(plan->member_of, LARCH_NO_MEMBER, sizeof(plan->member_of));
-	for (uint32_t i = 0; i < WORLD_MEMBERS; i++) {
-		plan->member[i] = (uint16_t)(first_backend[service] + i);
-		plan->member_of[plan->member[i]] = (uint8_t)i;
-	}
-	fill_tree(&plan->tree, source);
-}
-
-static void fill_rings(struct larch_ring *rings, struct larch_costs *costs,
-		       const struct ring_builder *builder, struct prng *prng)
-{
-	double weight[WORLD_MEMBERS];
-
-	for (uint32_t ring = 0; ring < LARCH_RING_LEAF + WORLD_LEAVES; ring++) {
-		for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
-			weight[i] = prng_unit(prng);
-		ring_build(builder, weight, NULL, &rings[ring]);
-	}
-	for (uint32_t leaf = 0; leaf < WORLD_LEAVES; leaf++) {
-		for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
-			costs[leaf].member[i] = (struct larch_cost){
-				.net = (uint32_t)(500 + prng_below(prng, 1000)),
-				.service = (uint32_t)(500 + prng_below(prng, 1000)),
-			};
-	}
-}
-
-/* What larch_plans, larch_rings, larch_costs and larch_active hold. */
-struct tables {
-	struct larch_plan *plans;
-	struct larch_ring *rings;
-	struct larch_costs *costs;
-	struct larch_active *active;
-};
-
-static int publish(const struct tables *tables, const struct ring_builder *builder)
-{
-	struct prng prng = prng_seed(1, 1);
-
-	if (!tables->plans || !tables->rings || !tables->costs || !tables->active)
-		return -ENOMEM;
-	for (uint32_t service = 0; service < SERVICES; service++) {
-		fill_plan(&tables->plans[larch_bank_index(service, 0)], service);
-		fill_rings(&tables->rings[larch_ring_index(service, 0, 0)],
-			   &tables->costs[larch_costs_index(service, 0, 0)], builder, &prng);
-		tables->active[service].generation = 1;
-	}
-	return 0;
 }
 
 static int add_generations(struct world *world)
 {
-	struct tables tables = {
+	const struct generation_maps maps = {
 		map_memory(world, "larch_plans"),
 		map_memory(world, "larch_rings"),
 		map_memory(world, "larch_costs"),
 		map_memory(world, "larch_active"),
 	};
-	struct ring_builder *builder;
-	uint64_t identity[WORLD_MEMBERS];
-	int error;
 
-	for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
-		identity[i] = ring_identity(&i, sizeof(i));
-	error = ring_builder_new(&builder, identity, WORLD_MEMBERS);
-	if (error)
-		return error;
-	error = publish(&tables, builder);
-	ring_builder_free(builder);
-	world->plans = tables.plans;
-	return error;
+	world->plans = maps.plans;
+	return generation_publish(&maps, first_backend, SERVICES);
 }
 
 static int fill(struct world *world)
@@ -261,6 +237,7 @@ static int fill(struct world *world)
 	struct larch_settings *settings = map_memory(world, "larch_settings");
 	int error;
 
+	world->settings = settings;
 	world->flows = map_memory(world, "larch_flows");
 	world->live = map_memory(world, "larch_live");
 	world->vips = map_memory(world, "larch_vips");
@@ -269,15 +246,18 @@ static int fill(struct world *world)
 		return -ENOMEM;
 	error = add_services(world, settings);
 	if (!error)
-		error = add_backends(world, false);
+		error = add_backends(world, WORLD_AWAY);
+	if (!error)
+		error = add_quic(world, UDP4) ?: add_quic(world, UDP6);
 	if (!error)
 		error = add_generations(world);
-	settings->seed[0] = 0x0123456789abcdefull;
-	settings->seed[1] = 0xfedcba9876543210ull;
+	settings->seed[0] = settings->token[0] = BENCH_SEED_HIGH;
+	settings->seed[1] = settings->token[1] = BENCH_SEED_LOW;
+	for (uint32_t limit = 0; limit < LARCH_LIMIT_COUNT; limit++)
+		settings->limit[limit] = NO_LIMIT;
 	settings->bucket_mask = world->buckets - 1;
-	settings->flags = LARCH_COUNT_SYNS;
 	settings->hz = HZ;
-	settings->stamp_shift = datapath_ticks_shift(HZ);
+	settings->stamp_shift = BENCH_STAMP_SHIFT;
 	settings->abi = LARCH_ABI;
 	return error;
 }
@@ -329,18 +309,32 @@ void world_clear(struct world *world)
 	}
 }
 
-int world_set_way(struct world *world, enum larch_mode mode, bool local)
+int world_set_way(struct world *world, enum larch_mode mode, enum world_way way)
+{
+	bool nat = mode == LARCH_MODE_NAT;
+	int error = add_backends(world, way);
+
+	world->settings->flags = LARCH_COUNT_SYNS | (nat ? LARCH_RETURNS : 0);
+	for (uint32_t service = 0; !error && service < SERVICES; service++) {
+		world->services[service].policy.mode = (uint8_t)mode;
+		world->services[service].policy.port = nat ? htons(BENCH_BACKEND_PORT) : 0;
+		error = nat ? add_returns(world, service) : 0;
+	}
+	return error;
+}
+
+void world_timed(struct world *world, bool timed)
 {
 	for (uint32_t service = 0; service < SERVICES; service++)
-		world->services[service].policy.mode = (uint8_t)mode;
-	return add_backends(world, local);
+		world->services[service].policy.signal =
+			timed ? LARCH_SIGNAL_RESPONSE : LARCH_SIGNAL_NONE;
 }
 
 void world_fill(struct world *world)
 {
 	struct prng prng = prng_seed(2, 2);
 	int ticks = datapath_ticks_open();
-	uint32_t now = datapath_ticks_read(ticks) >> datapath_ticks_shift(HZ);
+	uint32_t now = datapath_ticks_read(ticks) >> BENCH_STAMP_SHIFT;
 	union larch_identity identity = {
 		.state = LARCH_FLOW_OPEN,
 		.stamp = now & LARCH_STAMP_MASK,

@@ -8,14 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench.h"
 #include "larch/outcome.h"
 #include "larch/service.h"
 
-#define WORLD_MEMBERS 24
-#define WORLD_LEAVES  24
-#define WORLD_DEPTH   6
+#define WORLD_MEMBERS BENCH_MEMBERS
 
 struct bpf_object;
+
+/* Where backends are, as seen from their service. */
+enum world_way {
+	WORLD_AWAY,  /* on the network, of the service's family */
+	WORLD_CROSS, /* of the other family */
+	WORLD_LOCAL, /* on this host */
+};
 
 struct world {
 	struct bpf_object *object;
@@ -23,6 +29,7 @@ struct world {
 	int outcomes;
 	struct larch_bucket *flows;
 	struct larch_live *live;
+	struct larch_settings *settings;
 	struct larch_vip_slot *vips;
 	struct larch_service *services;
 	struct larch_plan *plans;
@@ -36,14 +43,17 @@ void world_close(struct world *world);
 /* Forgets all flows, and what the backends owe. */
 void world_clear(struct world *world);
 
-/* All services are forwarded so from now on, or to this host itself. 0 or -errno. */
-int world_set_way(struct world *world, enum larch_mode mode, bool local);
+/* All services are forwarded so from now on, to backends that are there. 0 or -errno. */
+int world_set_way(struct world *world, enum larch_mode mode, enum world_way way);
 
 /* Fills the flow table with open flows of nobody's. */
 void world_fill(struct world *world);
 
 /* Are new flows steered by what was learned, or all by the control ring? */
 void world_learned(struct world *world, bool learned);
+
+/* Are flows timed? */
+void world_timed(struct world *world, bool timed);
 
 /* All services have these flags (enum larch_service_flag) from now on, and what belongs to them. */
 int world_set_flags(struct world *world, uint16_t flags);

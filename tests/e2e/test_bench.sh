@@ -40,6 +40,13 @@ test_packet_cases_are_rows_with_net_gross_and_noise() {
 		check "noise" "$(figure 0 noise) >= 0"
 }
 
+# By the routes of a network namespace that the benchmark makes for itself.
+test_answers_of_nat_backends_are_rows() {
+	run_bench --case nat_answer --flows 1 || fail "run-bench failed" || return
+	same "rows" "$(figure '#')" 2 && same "case" "$(figure 0 case)" nat_answer_tcp4 &&
+		same "case" "$(figure 1 case)" nat_answer_tcp6
+}
+
 test_picture_is_an_svg_with_the_cases() {
 	run_bench --case floor_tunnel4 || fail "run-bench failed" || return
 	head -n 2 "$bench/bench.svg" | grep -q '<svg xmlns' || fail "no SVG" || return
