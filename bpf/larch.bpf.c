@@ -63,7 +63,7 @@ static __always_inline bool comes_again(const struct packet *packet)
 static __always_inline int balance_known(struct packet *packet, int place, struct larch_flow *flow)
 {
 	bool stream = packet_of_stream(packet);
-	struct measurement found = {};
+	struct larch_measurement found = {};
 
 	if (comes_again(packet))
 		return again(packet, place);

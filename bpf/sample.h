@@ -6,31 +6,14 @@
  */
 #pragma once
 
-#include "larch/score.h"
+#include "larch/measure.h"
 #include "maps.h"
 #include "packet.h"
 
 /* An answer that fits one segment may be acknowledged late (RFC 1122: up to 500 ms). */
 #define ONE_SEGMENT  1460
 #define ACKED_MASK   0xffff
-#define QUEUE_MOST   31
 #define CONNECT_MOST 4095
-
-/* What one packet revealed. */
-struct measurement {
-	__u32 connect_us;  /* 0: nothing */
-	__u32 response_us; /* 0: nothing */
-	__u32 server_us;
-	__u32 queue; /* requests in flight when the request passed */
-	__u64 now;   /* when the answer passed, ns */
-};
-
-static __always_inline __u32 sample_us(__u32 start, __u64 now)
-{
-	__u32 us = (__u64)larch_start_age(start, now) * 128 / 125; /* 1024 ns to 1000 */
-
-	return us ? us : 1;
-}
 
 static __always_inline struct larch_live *sample_live(const struct packet *packet)
 {
@@ -43,21 +26,8 @@ static __always_inline struct larch_live *sample_live(const struct packet *packe
 static __always_inline __u32 sample_owes(const struct packet *packet, __s32 change, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
-	__s32 before;
 
-	if (!live)
-		return 0;
-	before = __sync_fetch_and_add(&live->in_flight, change);
-	if (change < 0 || before <= 0)
-		WRITE_ONCE(live->answered, now);
-	return before > 0 ? before : 0;
-}
-
-static __always_inline __u32 sample_queue_code(__u32 queue)
-{
-	__u32 code = larch_pack(queue, LARCH_QUEUE_MANTISSA);
-
-	return code < QUEUE_MOST ? code : QUEUE_MOST;
+	return live ? larch_owes(live, change, now) : 0;
 }
 
 /* A SYN was sent. */
@@ -69,11 +39,12 @@ static __always_inline void sample_syn(struct packet *packet)
 
 /* The client's first ACK: the connection stands. */
 static __always_inline void sample_connected(struct packet *packet, struct larch_flow *flow,
-					     union larch_timing *timing, struct measurement *found)
+					     union larch_timing *timing,
+					     struct larch_measurement *found)
 {
 	union larch_identity identity = packet->identity;
 	__u64 now = packet_now(packet);
-	__u32 us = sample_us(timing->start, now), code;
+	__u32 us = larch_start_us(timing->start, now), code;
 
 	identity.state = LARCH_FLOW_OPEN;
 	if (timing->phase == LARCH_PHASE_CONNECT) {
@@ -90,12 +61,12 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 
 /* The ACK number has moved: the answer has begun to arrive. */
 static __always_inline void sample_answered(struct packet *packet, union larch_timing *timing,
-					    struct measurement *found)
+					    struct larch_measurement *found)
 {
 	__u16 advance = packet->acknowledged - timing->acked;
 	__u64 now = packet_now(packet);
 	bool timed = timing->phase == LARCH_PHASE_FIRST || timing->phase == LARCH_PHASE_REQUEST;
-	__u32 us = sample_us(timing->start, now);
+	__u32 us = larch_start_us(timing->start, now);
 	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
 
 	/* A client sends the ACK of its first answer at once; later it may wait, up to a request.
@@ -120,7 +91,7 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 	__u64 now = packet_now(packet);
 
 	if (!waits) {
-		timing->queue = sample_queue_code(sample_owes(packet, 1, now));
+		timing->queue = larch_queue_code(sample_owes(packet, 1, now));
 		timing->phase = timing->phase == LARCH_PHASE_FRESH ? LARCH_PHASE_FIRST
 								   : LARCH_PHASE_REQUEST;
 		timing->acked = packet->acknowledged & ACKED_MASK;
@@ -133,7 +104,7 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 
 /* The flow's clock, driven by one packet of a flow that has an entry. */
 static __always_inline void sample_flow(struct packet *packet, struct larch_flow *flow,
-					struct measurement *found)
+					struct larch_measurement *found)
 {
 	union larch_timing before = {.word = READ_ONCE(flow->timing.word)};
 	union larch_timing timing = before;
@@ -191,52 +162,21 @@ static __always_inline struct larch_samples *sample_cell_or_rest(const struct la
 
 /* How the answer compares with what was expected of the backend: the fast loop's memory. */
 static __always_inline void sample_slowdown(const struct packet *packet, struct larch_live *live,
-					    const struct measurement *found)
+					    const struct larch_measurement *found)
 {
 	__u32 index = larch_costs_index(packet->service, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
 	const struct larch_plan *plan = classify_plan(packet);
-	const struct larch_cost *cost;
-	__u32 decayed;
 
-	if (!costs || !plan || packet->backend >= LARCH_MAX_BACKENDS)
-		return;
-	cost = &costs->member[plan->member_of[packet->backend]];
-	if (!cost->service)
-		return;
-	decayed = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
-	live->slowdown = larch_slowdown_sample(decayed, found->server_us,
-					       larch_predicted(cost, live, found->queue));
-	live->updated = found->now;
-}
-
-/* Adds what was measured to a cell. */
-static __always_inline void sample_add(struct larch_samples *samples, const struct larch_live *live,
-				       const struct measurement *found)
-{
-	__u32 concurrency = live->concurrency ?: 1, bucket, load;
-
-	if (found->connect_us) {
-		__sync_fetch_and_add(&samples->connects, 1);
-		__sync_fetch_and_add(&samples->connect_us, found->connect_us);
-	}
-	if (!found->response_us)
-		return;
-	load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
-	__sync_fetch_and_add(&samples->responses, 1);
-	__sync_fetch_and_add(&samples->response_us, found->response_us);
-	__sync_fetch_and_add(&samples->server_us, found->server_us);
-	__sync_fetch_and_add(&samples->work_us, (__u64)found->server_us * concurrency / load);
-	bucket = larch_latency_bucket(found->response_us);
-	if (bucket < LARCH_LATENCY_BUCKETS)
-		__sync_fetch_and_add(&samples->latency[bucket], 1);
+	if (costs && plan && packet->backend < LARCH_MAX_BACKENDS)
+		larch_slowdown_learn(live, &costs->member[plan->member_of[packet->backend]], found);
 }
 
 /*
  * Remembers what was measured: in the cell that classify() found, if there is room, and in the
  * backend's slowdown.
  */
-STAGE int sample_record(const struct packet *packet, const struct measurement *found)
+STAGE int sample_record(const struct packet *packet, const struct larch_measurement *found)
 {
 	struct larch_samples *samples;
 	struct larch_live *live;
@@ -248,7 +188,7 @@ STAGE int sample_record(const struct packet *packet, const struct measurement *f
 		return 0;
 	samples = sample_cell_or_rest(&packet->cell);
 	if (samples)
-		sample_add(samples, live, found);
+		larch_samples_add(samples, live, found);
 	if (found->response_us)
 		sample_slowdown(packet, live, found);
 	return 0;
@@ -262,14 +202,14 @@ static __always_inline bool sample_wants_answer(const struct packet *packet)
 
 /* The server's first byte after a request: its answer has begun. */
 static __always_inline void sample_served(struct packet *packet, union larch_timing *timing,
-					  struct measurement *found)
+					  struct larch_measurement *found)
 {
 	__u64 now = packet_now(packet);
 	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
 	bool young = larch_stamp_age(packet->identity.stamp, packet->stamp) < LARCH_REQUEST_STAMPS;
 
 	if (timing->phase != LARCH_PHASE_BLURRED && connect && young) {
-		found->server_us = sample_us(timing->start, now);
+		found->server_us = larch_start_us(timing->start, now);
 		found->response_us = found->server_us + connect;
 		found->now = now;
 		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
@@ -284,7 +224,7 @@ static __always_inline void sample_served(struct packet *packet, union larch_tim
  */
 STAGE int sample_answer(struct packet *packet)
 {
-	struct measurement found = {};
+	struct larch_measurement found = {};
 	union larch_timing before, timing;
 	union larch_identity identity;
 	struct larch_flow *flow;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What packets reveal of a flow's backend, and what becomes of it: requests owed, samples, and the
+ * slowdown. The kernel does it with every packet; the simulator does the same.
+ */
+#pragma once
+
+#include "backend.h"
+#include "cell.h"
+#include "flow.h"
+#include "score.h"
+#include "types.h"
+
+#define LARCH_QUEUE_MOST 31 /* code of the longest queue that a flow's clock remembers */
+
+/* What one packet revealed. */
+struct larch_measurement {
+	__u32 connect_us;  /* 0: nothing */
+	__u32 response_us; /* 0: nothing */
+	__u32 server_us;
+	__u32 queue; /* requests in flight when the request passed */
+	__u64 now;   /* when the answer passed, ns */
+};
+
+/* From a start of a flow's clock to now, us; at least 1. */
+LARCH_INLINE __u32 larch_start_us(__u32 start, __u64 now)
+{
+	__u32 us = (__u32)((__u64)larch_start_age(start, now) * 128 / 125); /* 1024 ns to 1000 */
+
+	return us ? us : 1;
+}
+
+/* Requests in flight as a flow's clock remembers them. */
+LARCH_INLINE __u32 larch_queue_code(__u32 queue)
+{
+	__u32 code = larch_pack(queue, LARCH_QUEUE_MANTISSA);
+
+	return code < LARCH_QUEUE_MOST ? code : LARCH_QUEUE_MOST;
+}
+
+/* The backend owes one answer more (or, with -1, less); returns how many it owed before. */
+LARCH_INLINE __u32 larch_owes(struct larch_live *live, __s32 change, __u64 now)
+{
+	__s32 before = __sync_fetch_and_add(&live->in_flight, change);
+
+	if (change < 0 || before <= 0)
+		*(volatile __u64 *)&live->answered = now;
+	return before > 0 ? before : 0;
+}
+
+/* Adds what was measured to a cell. */
+LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct larch_live *live,
+				    const struct larch_measurement *found)
+{
+	__u32 concurrency = live->concurrency ? live->concurrency : 1, bucket, load;
+
+	if (found->connect_us) {
+		__sync_fetch_and_add(&samples->connects, 1);
+		__sync_fetch_and_add(&samples->connect_us, found->connect_us);
+	}
+	if (!found->response_us)
+		return;
+	load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
+	__sync_fetch_and_add(&samples->responses, 1);
+	__sync_fetch_and_add(&samples->response_us, found->response_us);
+	__sync_fetch_and_add(&samples->server_us, found->server_us);
+	__sync_fetch_and_add(&samples->work_us, (__u64)found->server_us * concurrency / load);
+	bucket = larch_latency_bucket(found->response_us);
+	if (bucket < LARCH_LATENCY_BUCKETS)
+		__sync_fetch_and_add(&samples->latency[bucket], 1);
+}
+
+/* How an answer compares with what was expected of the backend: the fast loop's memory. */
+LARCH_INLINE void larch_slowdown_learn(struct larch_live *live, const struct larch_cost *cost,
+				       const struct larch_measurement *found)
+{
+	__u32 decayed;
+
+	if (!cost->service)
+		return;
+	decayed = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
+	live->slowdown = larch_slowdown_sample(decayed, found->server_us,
+					       larch_predicted(cost, live, found->queue));
+	live->updated = found->now;
+}
