@@ -37,12 +37,12 @@ VERSION := 0.1.0
 programs := larchd larchctl
 modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
 # A tool is tools/NAME.c; files with an underscore in their name are its further parts.
-tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
+tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c tools/sim.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
 unit     := $(wildcard tests/unit/*.c)
 packet   := $(wildcard tests/packet/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
-binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%)
+binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%) $(BUILD)/larch-sim
 bpf      := $(foreach name,larch agent,$(BUILD)/$(name).bpf.o $(BUILD)/$(name).frags.bpf.o)
 skeletons := $(patsubst %,$(BUILD)/%.skel.h,larch larch.frags agent agent.frags)
 vpath %.bpf.c bpf tools
@@ -114,7 +114,19 @@ $(BUILD)/$(1): $(call objects,$(wildcard tools/$(1).c tools/$(1)_*.c)) $(BUILD)/
 endef
 $(foreach tool,$(tools),$(eval $(call tool_rule,$(tool))))
 
-$(BUILD)/unit-tests: $(call objects,$(unit)) $(BUILD)/liblab.a $(BUILD)/liblarch.a
+# The simulator's parts are tested like a library.
+$(BUILD)/libsim.a: $(call objects,$(wildcard tools/sim_*.c))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# Its scenarios are part of it.
+$(BUILD)/tools/sim_builtin.o: $(wildcard tools/scenarios/*.yaml)
+
+$(BUILD)/larch-sim: $(BUILD)/tools/sim.o $(BUILD)/libsim.a $(BUILD)/liblab.a $(BUILD)/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/unit-tests: $(call objects,$(unit)) $(BUILD)/libsim.a $(BUILD)/liblab.a $(BUILD)/liblarch.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
 
