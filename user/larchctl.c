@@ -53,7 +53,8 @@ static const struct command commands[] = {
 	 "learned flows these control flows take; above 1, learning helps. --limit N: client\n"
 	 "prefixes shown (20).\n"},
 	{"history", "[SERVICE]", "the last generations, and why they were published", 0, 1, 0, 0,
-	 larchctl_show_history, NULL, ""},
+	 larchctl_show_history, NULL,
+	 "Below each: whose share of which clients' new flows moved most, and why.\n"},
 	{"reload", "", "read the configuration again, all of it or nothing", 0, 0, 0, 0,
 	 larchctl_show_reload, NULL,
 	 "Waits. Refused: prints FILE:LINE:COLUMN of what is wrong, exit status 1, and the\n"

@@ -92,6 +92,19 @@ static void add_part(struct columns *columns, const char *when, size_t from, siz
 	columns_add(columns, part);
 }
 
+/* What the generation moved, in the rows below it. */
+static void add_changes(struct columns *columns, const json_t *event)
+{
+	const json_t *move;
+	size_t i;
+
+	json_array_foreach (json_object_get(event, "changes"), i, move) {
+		for (int blank = 0; blank < 5; blank++)
+			columns_add(columns, "");
+		columns_add(columns, larchctl_text(move, "text"));
+	}
+}
+
 static void show_one_history(const json_t *service)
 {
 	struct columns *columns = columns_new("DAY TIME >NUMBER DIGEST >SLOTS WHY");
@@ -107,6 +120,7 @@ static void show_one_history(const json_t *service)
 		columns_addf(columns, "%.8s", larchctl_text(event, "digest"));
 		columns_addf(columns, "%.0f", larchctl_number(event, "moved_slots"));
 		columns_add(columns, larchctl_text(event, "why"));
+		add_changes(columns, event);
 	}
 	printf("%s: %.0f generations since larchd began\n", larchctl_text(service, "service"),
 	       larchctl_number(service, "published"));

@@ -14,6 +14,7 @@
 
 #include "larch/service.h"
 
+struct change;
 struct config_service;
 struct controller;
 struct larch_tuple;
@@ -129,6 +130,10 @@ json_t *report_agents_json(const struct service *service);
 
 /* What of a service's policy bears upon where a flow goes: ["..."]. */
 json_t *report_notes(const struct config_service *service);
+
+/* What a generation changed, in words and numbers: see report_change.c. */
+json_t *report_change(const struct controller *controller, const struct service *service,
+		      const struct change *change);
 
 /* --- words (report_words.c) --- */
 

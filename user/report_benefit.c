@@ -6,7 +6,8 @@
  *    "prefixes":[{"prefix","learned":{"samples","mean_us","p50_us","p95_us"},"control":{...},
  *                 "ratio"}]}]}
  * history: {"services":[{"service","published","generations":[{"generation","digest","when","why",
- *    "leaves","expected_gain","moved_share","moved_slots"}]}]}, oldest first.
+ *    "leaves","expected_gain","moved_share","moved_slots","changes":[...]}]}]}, oldest first;
+ *    changes: report_change.c, those that moved most flows first.
  *
  * ratio: control / learned; above 1 learning helps; low and high: its 95 % interval. verdict:
  * "better", "worse", "no difference" or "not enough". "limit" of the request bounds the prefixes.
@@ -133,12 +134,13 @@ static json_t *one_event(const struct service_event *event)
 
 	if (localtime_r(&event->when, &local))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
-	return json_pack("{s:I, s:o, s:s, s:s, s:I, s:o, s:o, s:I}", "generation",
+	return json_pack("{s:I, s:o, s:s, s:s, s:I, s:o, s:o, s:I, s:O}", "generation",
 			 (json_int_t)event->generation, "digest", report_digest(event->digest),
 			 "when", when, "why", event->why, "leaves", (json_int_t)event->leaves,
 			 "expected_gain", report_real(event->expected_gain), "moved_share",
 			 report_real(event->moved_share), "moved_slots",
-			 (json_int_t)event->moved_slots);
+			 (json_int_t)event->moved_slots, "changes",
+			 event->changes ? event->changes : json_null());
 }
 
 static json_t *history(struct controller *controller, struct service *service,

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change.h"
 #include "clock.h"
 #include "controller.h"
 #include "log.h"
 #include "publisher.h"
+#include "report.h"
 #include "service.h"
 
 #define STALE_TICKS   3
@@ -22,6 +24,7 @@
  * apart must not be asked for again each tick, or the tree comes and goes.
  */
 #define NOISE_KEPT 0.05
+#define LOUD_MOVE  0.1 /* of a share: a line of the log that everybody reads */
 
 void service_close(struct service *service)
 {
@@ -31,6 +34,8 @@ void service_close(struct service *service)
 	cells_free(service->cells);
 	judge_free(service->judge);
 	ring_builder_free(service->builder);
+	for (size_t i = 0; i < SERVICE_HISTORY; i++)
+		json_decref(service->event[i].changes);
 	memset(service, 0, sizeof(*service));
 }
 
@@ -99,11 +104,44 @@ static void set_input(const struct controller *controller, const struct service 
 	};
 }
 
-static void record(struct service *service, const struct generation *last, const char *why)
+/* What the generation moved for whom, while the table that it comes from is there. */
+static void find_change(const struct service *service, const struct generation *last,
+			struct change *change)
+{
+	struct table table;
+	int error = cells_table(service->cells, &table);
+
+	change_find(last, service->current, service->member, error ? NULL : &table, change);
+}
+
+static void log_generation(const struct service *service, const struct service_event *event,
+			   const struct change *change)
+{
+	const json_t *move;
+	size_t i;
+
+	log_debug("%s: generation %u, digest %016llx, %zu leaves: %s", service->config->name,
+		  event->generation, (unsigned long long)event->digest, event->leaves, event->why);
+	json_array_foreach (event->changes, i, move) {
+		const struct change_share *share = &change->move[i].share;
+		double moved = share->after - share->before;
+		bool loud = fabs(moved) >= LOUD_MOVE && change->move[i].reason != CHANGE_STANDING;
+
+		log_line(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "%s: generation %u: %s",
+			 service->config->name, event->generation,
+			 json_string_value(json_object_get(move, "text")));
+	}
+}
+
+static void record(struct controller *controller, struct service *service,
+		   const struct generation *last, const char *why)
 {
 	const struct generation *now = service->current;
 	struct service_event *event = &service->event[service->published % SERVICE_HISTORY];
+	struct change change;
 
+	find_change(service, last, &change);
+	json_decref(event->changes);
 	*event = (struct service_event){
 		.generation = now->plan.generation,
 		.digest = now->plan.digest,
@@ -111,14 +149,14 @@ static void record(struct service *service, const struct generation *last, const
 		.leaves = now->leaves,
 		.expected_gain = now->expected_gain,
 		.moved_share = now->moved_share,
+		.changes = report_change(controller, service, &change),
 	};
 	if (last)
 		event->moved_slots =
 			ring_moved(&last->ring[LARCH_RING_GLOBAL], &now->ring[LARCH_RING_GLOBAL]);
 	snprintf(event->why, sizeof(event->why), "%s", why);
 	service->published++;
-	log_debug("%s: generation %u, digest %016llx, %zu leaves: %s", service->config->name,
-		  now->plan.generation, (unsigned long long)now->plan.digest, now->leaves, why);
+	log_generation(service, event, &change);
 }
 
 /*
@@ -155,7 +193,7 @@ static int publish(struct controller *controller, struct service *service,
 	service->members_changed = false;
 	service->age = 0;
 	publish_live(controller, service);
-	record(service, last, why);
+	record(controller, service, last, why);
 	if (service->shadow != last)
 		generation_free(last);
 	return 0;

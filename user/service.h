@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ struct service_event {
 	double expected_gain; /* relative */
 	double moved_share;   /* largest move of a share */
 	size_t moved_slots;   /* of the global ring */
+	json_t *changes; /* what it moved for whom, and why: report_change(); NULL: not known */
 };
 
 struct service {
