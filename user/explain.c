@@ -106,6 +106,7 @@ static void note_candidate(const struct explain_input *input, const struct expla
 	out->concurrency = live.concurrency;
 	out->slowdown = larch_slowdown(&live, input->now_ns);
 	out->score = larch_score(&out->cost, &live, input->now_ns);
+	out->live = live;
 }
 
 /* As steer_by_learning() in bpf/steer.h: the one that the scores choose. */
@@ -176,7 +177,8 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 {
 	int by_source = input->policy.flags & LARCH_SERVICE_BY_SOURCE;
 
-	*out = (struct explain){.member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
+	*out = (struct explain){
+		.now_ns = input->now_ns, .member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
 	out->hash = larch_hash(&input->tuple, by_source, input->settings->seed);
 	out->arm = larch_hash_arm(out->hash);
 	out->slot = larch_hash_slot(out->hash);

@@ -46,12 +46,14 @@ struct explain_candidate {
 	uint16_t backend; /* id */
 	struct larch_cost cost;
 	int32_t in_flight;
-	uint32_t concurrency; /* larch_live.concurrency */
-	uint32_t slowdown;    /* larch_slowdown() */
-	uint64_t score;	      /* larch_score(), us */
+	uint32_t concurrency;	/* larch_live.concurrency */
+	uint32_t slowdown;	/* larch_slowdown() */
+	uint64_t score;		/* larch_score(), us */
+	struct larch_live live; /* that it was computed from */
 };
 
 struct explain {
+	uint64_t now_ns; /* as given */
 	uint64_t hash;
 	enum larch_arm arm;
 	uint32_t slot, bucket, second_bucket;

@@ -43,6 +43,7 @@ static const struct command commands[] = {
 	{"explain", "SRC:PORT DST:PORT[/tcp|/udp]", "why does this flow go where it goes?", 2, 2,
 	 TAKES_FLOW, 0, NULL, larchctl_explain,
 	 "Asks the tables that the kernel steers by, without side effects. IPv6: [ADDRESS]:PORT.\n"
+	 "instead: what would have had to differ, one thing at a time, for another candidate.\n"
 	 "What addresses and ports do not show is assumed, and printed, unless it is given:\n"
 	 "  --hops N          how far away the client is\n"
 	 "  --size N          bytes of the flow's first packet (IP)\n"

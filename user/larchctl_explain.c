@@ -97,6 +97,34 @@ static void show_candidates(const json_t *answer)
 	       larchctl_text(fresh, "why"));
 }
 
+/* Is the candidate's backend one of those before it? */
+static bool named_before(const json_t *candidates, size_t at)
+{
+	const char *name = larchctl_text(json_array_get(candidates, at), "backend");
+
+	for (size_t i = 0; i < at; i++) {
+		if (strcmp(larchctl_text(json_array_get(candidates, i), "backend"), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void show_instead(const json_t *answer)
+{
+	const json_t *candidates = json_object_get(answer, "candidates"), *candidate;
+	const char *title = "instead     ";
+	size_t i;
+
+	json_array_foreach (candidates, i, candidate) {
+		const json_t *instead = json_object_get(candidate, "instead");
+
+		if (!json_is_object(instead) || named_before(candidates, i))
+			continue;
+		printf("%s%s\n", title, larchctl_text(instead, "text"));
+		title = "            ";
+	}
+}
+
 static void show_explain(const struct larchctl *ctl, const json_t *answer)
 {
 	(void)ctl;
@@ -115,6 +143,7 @@ static void show_explain(const struct larchctl *ctl, const json_t *answer)
 	show_assumed(answer);
 	show_way(answer);
 	show_candidates(answer);
+	show_instead(answer);
 	printf("outcome     %s, by %s", larchctl_text(answer, "outcome"),
 	       larchctl_text(answer, "forward"));
 	if (json_is_string(json_object_get(answer, "unreachable")))

@@ -17,8 +17,11 @@
 struct change;
 struct config_service;
 struct controller;
-struct larch_tuple;
+struct explain;
+struct explain_candidate;
 struct generation;
+struct instead;
+struct larch_tuple;
 struct region;
 struct service;
 
@@ -134,6 +137,10 @@ json_t *report_notes(const struct config_service *service);
 /* What a generation changed, in words and numbers: see report_change.c. */
 json_t *report_change(const struct controller *controller, const struct service *service,
 		      const struct change *change);
+
+/* What would have had to differ for a candidate: see report_instead.c; null: nothing to tell. */
+json_t *report_instead(const struct controller *controller, const struct explain *explain,
+		       const struct explain_candidate *candidate, const struct instead *instead);
 
 /* --- words (report_words.c) --- */
 

@@ -10,7 +10,8 @@
  *  "leaf","clients":{...},
  *  "new":{"backend","why"},
  *  "candidates":[{"from","backend","net_us","service_us","in_flight","concurrency","slowdown",
- *                 "score_us","chosen","connects","responses"}]}
+ *                 "score_us","chosen","connects","responses","instead"}]}
+ * instead: what would have had to differ for it to be taken (report_instead.c), or null.
  *
  * Asked of the tables that the kernel reads, without side effects. The flow's hash is not told:
  * with a few of them the secret seed could be computed.
@@ -24,6 +25,7 @@
 #include "controller.h"
 #include "endpoint.h"
 #include "explain.h"
+#include "instead.h"
 #include "policy.h"
 #include "region.h"
 #include "report.h"
@@ -174,11 +176,18 @@ static json_t *tell_candidate(const struct controller *controller, const struct 
 static json_t *tell_candidates(const struct controller *controller, const struct service *service,
 			       const struct explain *explain)
 {
+	struct instead instead[LARCH_CANDIDATES];
 	json_t *list = json_array();
 
-	for (size_t i = 0; explain->learned && i < LARCH_CANDIDATES; i++)
-		json_array_append_new(list, tell_candidate(controller, service, explain, origins[i],
-							   &explain->candidate[i]));
+	instead_find(explain, instead);
+	for (size_t i = 0; explain->learned && i < LARCH_CANDIDATES; i++) {
+		const struct explain_candidate *candidate = &explain->candidate[i];
+		json_t *told = tell_candidate(controller, service, explain, origins[i], candidate);
+
+		json_object_set_new(told, "instead",
+				    report_instead(controller, explain, candidate, &instead[i]));
+		json_array_append_new(list, told);
+	}
 	for (size_t i = 0; !explain->learned && i <= explain->passed_over; i++)
 		json_array_append_new(list,
 				      tell_candidate(controller, service, explain,
