@@ -36,10 +36,11 @@ static const struct command commands[] = {
 	 "scur flows now, qcur requests in flight, stot flows, bin bytes from clients, ctime\n"
 	 "and rtime mean connect and server time in ms. A backend's counters are of all the\n"
 	 "services that it is in.\n"},
-	{"tree", "[SERVICE]", "which clients go to which backends, and why", 0, 1, 0, LARCHCTL_DOT,
-	 larchctl_show_tree, NULL,
+	{"tree", "[SERVICE]", "which clients go to which backends, and why", 0, 1, 0,
+	 LARCHCTL_DOT | LARCHCTL_SVG, larchctl_show_tree, NULL,
 	 "Every class of clients that Larch tells apart: who they are, their part of the flows,\n"
-	 "the share and cost of each backend, and the evidence. -o dot: for Graphviz.\n"},
+	 "the share and cost of each backend, and the evidence. -o dot: for Graphviz;\n"
+	 "-o svg: a picture.\n"},
 	{"explain", "SRC:PORT DST:PORT[/tcp|/udp]", "why does this flow go where it goes?", 2, 2,
 	 TAKES_FLOW, 0, NULL, larchctl_explain,
 	 "Asks the tables that the kernel steers by, without side effects. IPv6: [ADDRESS]:PORT.\n"
@@ -88,7 +89,7 @@ static void print_help(FILE *to)
 	fputs("\n"
 	      "  -s, --socket PATH    larchd's control socket (else $LARCH_SOCKET, else\n"
 	      "                       " LARCHCTL_SOCKET ")\n"
-	      "  -o, --output FORMAT  table (default) or json; csv of stat, dot of tree\n"
+	      "  -o, --output FORMAT  table (default) or json; csv of stat, dot and svg of tree\n"
 	      "  -V, --version\n"
 	      "  -h, --help           'larchctl help COMMAND' says more\n"
 	      "\n"
@@ -131,7 +132,8 @@ static bool take_format(struct larchctl *ctl, const char *text)
 	} formats[] = {{"table", LARCHCTL_TABLE},
 		       {"json", LARCHCTL_JSON},
 		       {"csv", LARCHCTL_CSV},
-		       {"dot", LARCHCTL_DOT}};
+		       {"dot", LARCHCTL_DOT},
+		       {"svg", LARCHCTL_SVG}};
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (strcmp(formats[i].name, text) == 0) {
@@ -139,7 +141,9 @@ static bool take_format(struct larchctl *ctl, const char *text)
 			return true;
 		}
 	}
-	fprintf(stderr, "larchctl: '%s' is no output format; expected table, json, csv or dot\n",
+	fprintf(stderr,
+		"larchctl: '%s' is no output format; expected table, json, csv, dot or "
+		"svg\n",
 		text);
 	return false;
 }

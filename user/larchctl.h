@@ -26,6 +26,7 @@ enum larchctl_format {
 	LARCHCTL_JSON = 2,
 	LARCHCTL_CSV = 4,
 	LARCHCTL_DOT = 8,
+	LARCHCTL_SVG = 16,
 };
 
 /* What `larchctl capture` is asked for, as given; NULL: not. */
@@ -66,6 +67,8 @@ void larchctl_show_status(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_list(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_stat(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_tree(const struct larchctl *ctl, const json_t *answer);
+/* The services of `tree` as a picture. */
+void larchctl_show_svg(const json_t *services, FILE *to);
 void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_history(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);

@@ -175,6 +175,10 @@ void larchctl_show_tree(const struct larchctl *ctl, const json_t *answer)
 		show_dot(services);
 		return;
 	}
+	if (ctl->format == LARCHCTL_SVG) {
+		larchctl_show_svg(services, stdout);
+		return;
+	}
 	json_array_foreach (services, i, service) {
 		if (i > 0)
 			puts("");

@@ -46,11 +46,23 @@ test_other_formats() {
 		same "columns" "$(lab_ctl -o csv stat | awk -F, '{ print NF }' | sort -u | wc -l)" 1
 }
 
+# The picture is XML, and has as many leaves and bars as the JSON has.
+test_tree_as_a_picture_shows_each_leaf() {
+	local leaves
+	lab_ctl -o svg tree web >"$E2E_WORK/tree.svg" || fail "status $?" || return
+	xmllint --noout "$E2E_WORK/tree.svg" 2>"$E2E_WORK/reason" || return
+	leaves=$(json services 0 leaves '#' -- tree web)
+	same "leaves" "$(xmllint --xpath 'count(//*[@class="leaf"])' "$E2E_WORK/tree.svg")" "$leaves" &&
+		same "bars" "$(xmllint --xpath 'count(//*[@class="leaf"]/*[local-name()="rect"])' \
+			"$E2E_WORK/tree.svg")" $((4 * leaves))
+}
+
 test_usage_errors_have_status_2() {
 	refused 2 "no command 'nonsense'" lab_ctl nonsense &&
 		refused 2 . lab_ctl &&
 		refused 2 . lab_ctl -o xml status &&
 		refused 2 'no such output format' lab_ctl -o csv tree &&
+		refused 2 'no such output format' lab_ctl -o svg list &&
 		refused 2 . lab_ctl --nonsense status &&
 		refused 2 "no number" lab_ctl --limit many benefit &&
 		refused 2 . lab_ctl explain 10.1.0.5:4000 &&
