@@ -17,12 +17,13 @@
 #include "sim_scenario.h"
 #include "sim_station.h"
 
-#define SIM_NODES     16
-#define SIM_SECOND    1000000000ull
-#define SIM_NOBODY    SIZE_MAX	       /* no backend */
-#define SIM_PATIENCE  (5 * SIM_SECOND) /* of a client whose request was lost */
-#define SIM_HEALTH_NS (3 * SIM_SECOND) /* until health checks see that a backend died, or is back  \
-					*/
+#define SIM_NODES    16
+#define SIM_SECOND   1000000000ull
+#define SIM_NOBODY   SIZE_MAX	      /* no backend */
+#define SIM_PATIENCE (5 * SIM_SECOND) /* of a client whose request was lost */
+#define SIM_HEALTH_NS                                                                              \
+	(3 * SIM_SECOND) /* until health checks see that a backend died, or is back                \
+			  */
 
 struct sim_world;
 struct sim_policy;
