@@ -226,7 +226,7 @@ static __always_inline void chance_claim(struct packet *packet)
 	int place = flow_room(packet, LARCH_FLOW_OPEN);
 
 	if (place != NO_PLACE && !(packet->tcp_flags & (TCP_FIN | TCP_RST)))
-		flow_insert(packet, place & ~VACANT, LARCH_FLOW_OPEN);
+		flow_insert(packet, place, LARCH_FLOW_OPEN);
 }
 
 /* Whatever it says: there are agents. */

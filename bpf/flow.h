@@ -295,7 +295,7 @@ STAGE int flow_room(struct packet *packet, __u32 state)
 	first = flow_room_in(larch_hash_bucket(packet->hash, packet->bucket_mask), packet->stamp,
 			     now);
 	if (RANK_CLAIM(first.rank) == CLAIM_FREE && first.taken < LARCH_BUCKET_FLOWS - 1)
-		return first.place;
+		return first.place | VACANT;
 	second = flow_room_in(larch_hash_second_bucket(packet->hash, packet->bucket_mask),
 			      packet->stamp, now);
 	if (flow_room_better(&second, &first))
@@ -304,7 +304,7 @@ STAGE int flow_room(struct packet *packet, __u32 state)
 		return NO_PLACE;
 	if (RANK_CLAIM(first.rank) >= CLAIM_SYN)
 		packet->by_ring = 1;
-	return first.place;
+	return RANK_CLAIM(first.rank) == CLAIM_FREE ? first.place | VACANT : first.place;
 }
 
 /* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
@@ -374,7 +374,10 @@ static __always_inline union larch_timing flow_timing(struct packet *packet, __u
 	return timing;
 }
 
-/* Remembers the packet's flow with its backend at `place`. NULL: somebody else is there now. */
+/*
+ * Remembers the packet's flow with its backend at `place`. NULL: somebody else is there now. A
+ * place that was free must still be: how old the flow of another CPU is, its clock says too late.
+ */
 static __always_inline struct larch_flow *flow_insert(struct packet *packet, int place,
 						      enum larch_flow_state state)
 {
@@ -385,7 +388,7 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		.state = state,
 		.size = packet->cell.size,
 	};
-	struct larch_flow *flow = flow_at(place);
+	struct larch_flow *flow = flow_at(place & ~VACANT);
 	union larch_identity before;
 	union larch_timing timing;
 
@@ -393,6 +396,8 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		return NULL;
 	before.word = packet->identity.word = READ_ONCE(flow->identity.word);
 	timing.word = READ_ONCE(flow->timing.word);
+	if (place & VACANT && before.state != LARCH_FLOW_FREE)
+		return NULL;
 	if (!flow_gives_way(flow, before, identity, packet_now(packet)) ||
 	    !flow_set(packet, flow, identity))
 		return NULL;

@@ -132,6 +132,21 @@ static __always_inline int balance_answer(struct xdp_md *context, struct packet 
 }
 
 /*
+ * Another CPU has taken the flow's place since it was found. By its live scores the flow may have
+ * been steered to another backend than the ring's, to which all that follows would go.
+ */
+static __always_inline int balance_unplaced(struct packet *packet)
+{
+	int go = GO;
+
+	if (!packet->by_ring) {
+		packet->by_ring = true;
+		go = balance_steer(packet);
+	}
+	return go == GO ? LARCH_FORWARD_UNTRACKED : go;
+}
+
+/*
  * A flow that the table does not know (or that begins anew in its own place): steer it, and
  * remember where.
  */
@@ -161,8 +176,10 @@ static __always_inline int balance_new(struct packet *packet, int place)
 		return LARCH_FORWARD_UNKNOWN;
 	if (kept != GO)
 		return kept;
-	if (place == NO_PLACE || !flow_insert(packet, place & ~VACANT, state))
+	if (place == NO_PLACE)
 		return LARCH_FORWARD_UNTRACKED;
+	if (!flow_insert(packet, place, state))
+		return balance_unplaced(packet);
 	if (stream && !opens)
 		return LARCH_FORWARD_UNKNOWN;
 	if (opens)

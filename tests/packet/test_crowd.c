@@ -4,6 +4,7 @@
  * than it has places. Rings are fixed, live scores change with every packet. Time is pretended: the
  * SYNs in the table grow older with every step.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "arrange.h"
@@ -144,4 +145,52 @@ Test(crowd, in_a_table_that_is_half_full_they_do_too)
 {
 	check(ESTABLISHED / 2, false);
 	check(ESTABLISHED / 2, true);
+}
+
+#define CPUS	2
+#define PER_CPU 30000
+
+/* A client's handshakes, one after the other; returns how many changed their backend. */
+static void *shake_hands(void *client)
+{
+	struct spec spec = {.client = *(uint32_t *)client};
+	uintptr_t broken = 0;
+
+	for (uint32_t i = 0; i < PER_CPU; i++) {
+		struct result syn, ack;
+		struct larch_flow *flow;
+		struct frame frame;
+
+		spec.source_port = (uint16_t)(1024 + i);
+		spec.flags = SYN;
+		frame = frame_build(&spec);
+		cr_assert(balancer_run(&frame, &syn));
+		spec.flags = ACK;
+		frame = frame_build(&spec);
+		cr_assert(balancer_run(&frame, &ack));
+		broken += backend_reached(&syn) != backend_reached(&ack);
+		flow = flow_of(&spec);
+		if (flow)
+			__atomic_store_n(&flow->identity.word, 0, __ATOMIC_RELAXED);
+	}
+	return (void *)broken;
+}
+
+/* Of two that begin at the same moment one may find its place taken: its SYN has to go by the ring.
+ */
+Test(crowd, flows_that_begin_together_on_several_cpus_keep_their_backends)
+{
+	uint32_t client[CPUS] = {1, 2};
+	pthread_t thread[CPUS];
+	void *broken;
+
+	balancer.settings->bucket_mask = 0;
+	for (uint32_t m = 0; m < MEMBERS; m++)
+		balancer.live[FIRST_BACKEND + m].in_flight = (int32_t)(1000 * (MEMBERS - m));
+	for (size_t i = 0; i < CPUS; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, shake_hands, &client[i]), 0);
+	for (size_t i = 0; i < CPUS; i++) {
+		cr_assert_eq(pthread_join(thread[i], &broken), 0);
+		cr_assert_null(broken, "%lu handshakes of client %zu", (uintptr_t)broken, i);
+	}
 }
