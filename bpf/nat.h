@@ -4,7 +4,8 @@
  * and the source of what backends answer becomes the service's again. Backends run nothing of ours;
  * their way to the clients leads through this host. No state: which service an answer belongs to
  * follows from where it comes from (LARCH_VIP_RETURN). Checksums are changed by the difference
- * (RFC 1624).
+ * (RFC 1624). Like any router, it takes one from the TTL or hop limit of what it sends on, so that
+ * nothing goes round for ever.
  */
 #pragma once
 
@@ -13,12 +14,48 @@
 #include "maps.h"
 #include "packet.h"
 
+/* Where in a frame the ports that an error quotes begin, at most; a mask. */
+#define NAT_QUOTE_MOST 0x7fff
+
 /* One address and port to be replaced, in the source or in the destination of a packet. */
 struct nat_end {
 	__be32 address[4];
 	__be16 port; /* 0: stays */
 	__u8 source; /* the source; else the destination */
 };
+
+/* TTL of what is not sent on. */
+#define NAT_LAST_LIFE 1
+
+/* One hop less to go for a packet without VLAN tags. */
+STAGE int nat_live(struct xdp_md *context, const struct packet *packet)
+{
+	struct cursor cursor;
+
+	if (!packet)
+		return false;
+	cursor = cursor_begin(context);
+	if (!cursor_take(&cursor, sizeof(struct ethhdr)))
+		return false;
+	if (packet->tuple.ipv6) {
+		struct ipv6hdr *ip = cursor_take(&cursor, sizeof(*ip));
+
+		if (!ip)
+			return false;
+		ip->hop_limit--;
+	} else {
+		struct iphdr *ip = cursor_take(&cursor, sizeof(*ip));
+		__be16 *ttl_and_protocol, before;
+
+		if (!ip)
+			return false;
+		ttl_and_protocol = (__be16 *)&ip->ttl;
+		before = *ttl_and_protocol;
+		ip->ttl--;
+		ip->check = checksum_change(ip->check, before, *ttl_and_protocol);
+	}
+	return true;
+}
 
 /* Ones' complement sum of what changes: the new words, and the old ones' complement. */
 static __always_inline __u32 nat_add(__u32 sum, __be32 before, __be32 after)
@@ -97,10 +134,12 @@ static __always_inline bool nat_same(const __be32 one[4], const __be32 other[4])
 /*
  * In the packet that an error quotes, the other end is the one to replace. The error's own end is
  * replaced with it where it is the same host: a router's stays. What changes in an IPv4 header
- * cancels out with its own checksum; ICMPv6 has the addresses in its pseudo header.
+ * cancels out with its own checksum; ICMPv6 has the addresses in its pseudo header. *addresses:
+ * what sums over the quoted addresses change by.
  */
 static __always_inline bool nat_error_ipv4(struct cursor outer, struct cursor quoted,
-					   const struct nat_end *end, const struct nat_end *other)
+					   const struct nat_end *end, const struct nat_end *other,
+					   __u32 *addresses)
 {
 	struct iphdr *ip = cursor_take(&outer, sizeof(*ip));
 	struct iphdr *in = cursor_take(&quoted, sizeof(*in));
@@ -109,13 +148,13 @@ static __always_inline bool nat_error_ipv4(struct cursor outer, struct cursor qu
 		return false;
 	if (end->source ? ip->saddr == in->daddr : ip->daddr == in->saddr)
 		nat_ipv4(ip, end);
-	nat_ipv4(in, other);
+	*addresses = nat_ipv4(in, other);
 	return true;
 }
 
 static __always_inline bool nat_error_ipv6(struct cursor outer, struct cursor quoted,
 					   const struct nat_end *end, const struct nat_end *other,
-					   __u32 *sum)
+					   __u32 *addresses, __u32 *sum)
 {
 	struct ipv6hdr *ip = cursor_take(&outer, sizeof(*ip));
 	struct ipv6hdr *in = cursor_take(&quoted, sizeof(*in));
@@ -124,9 +163,38 @@ static __always_inline bool nat_error_ipv6(struct cursor outer, struct cursor qu
 		return false;
 	if (end->source ? nat_same(ip->saddr.in6_u.u6_addr32, in->daddr.in6_u.u6_addr32)
 			: nat_same(ip->daddr.in6_u.u6_addr32, in->saddr.in6_u.u6_addr32))
-		*sum += nat_ipv6(ip, end);
-	*sum += nat_ipv6(in, other);
+		*sum = nat_ipv6(ip, end);
+	*addresses = nat_ipv6(in, other);
+	*sum += *addresses;
 	return true;
+}
+
+/*
+ * The port that an error quotes, and the checksum of UDP, which stands in the bytes that every
+ * error quotes (that of TCP does not). `at`: where in the frame they begin. Returns what the
+ * error's own sum changes by, or -1.
+ */
+STAGE int nat_error_ports(struct xdp_md *context, const struct packet *packet,
+			  const struct nat_end *other, __u32 addresses, __u32 at)
+{
+	struct cursor cursor;
+	__be16 *ports, before;
+	__u32 sum;
+
+	if (!packet || !other || at > NAT_QUOTE_MOST)
+		return -1;
+	cursor = cursor_begin(context);
+	if (!cursor_take(&cursor, at & NAT_QUOTE_MOST))
+		return -1;
+	ports = cursor_take(&cursor, ICMP_QUOTES);
+	if (!ports)
+		return -1;
+	sum = nat_port(other->source ? &ports[0] : &ports[1], other->port, 0);
+	before = ports[3];
+	if (packet->tuple.protocol != IPPROTO_UDP || !before)
+		return sum;
+	ports[3] = nat_apply(before, addresses + sum) ?: 0xffff;
+	return sum + (__u16)~before + ports[3];
 }
 
 /* The same as nat_rewrite() for an ICMP error. */
@@ -137,8 +205,8 @@ STAGE int nat_rewrite_error(struct xdp_md *context, const struct packet *packet,
 	struct larch_tuple flow;
 	struct nat_end other;
 	struct icmp *icmp;
-	__u32 sum = 0, bytes, link, transport;
-	__be16 *ports;
+	__u32 sum = 0, addresses = 0, bytes, link, transport;
+	int changed;
 
 	if (!packet || !end)
 		return false;
@@ -157,17 +225,17 @@ STAGE int nat_rewrite_error(struct xdp_md *context, const struct packet *packet,
 		return false;
 	other = *end;
 	other.source = !end->source;
-	if (packet->tuple.ipv6 ? !nat_error_ipv6(outer, cursor, end, &other, &sum)
-			       : !nat_error_ipv4(outer, cursor, end, &other))
+	if (packet->tuple.ipv6 ? !nat_error_ipv6(outer, cursor, end, &other, &addresses, &sum)
+			       : !nat_error_ipv4(outer, cursor, end, &other, &addresses))
 		return false;
 	if (packet->tuple.ipv6 ? !icmp_inner_ipv6(&cursor, &flow, &bytes)
 			       : !icmp_inner_ipv4(&cursor, &flow, &bytes))
 		return false;
-	ports = cursor_take(&cursor, ICMP_QUOTES);
-	if (!ports)
+	changed = nat_error_ports(context, packet, &other, addresses,
+				  link + transport + sizeof(*icmp) + bytes);
+	if (changed < 0)
 		return false;
-	sum = nat_port(other.source ? &ports[0] : &ports[1], other.port, sum);
-	icmp->checksum = nat_apply(icmp->checksum, sum);
+	icmp->checksum = nat_apply(icmp->checksum, sum + changed);
 	return true;
 }
 
@@ -231,7 +299,7 @@ static __always_inline void nat_address(const struct packet *packet,
 	}
 }
 
-/* The Ethernet header on the way to the backend; the packet then has no other link header. */
+/* The Ethernet header on the way to the backend, and the only one; and one hop less to go. */
 static __always_inline int nat_link(struct xdp_md *context, struct packet *packet,
 				    const struct larch_backend *backend)
 {
@@ -239,9 +307,10 @@ static __always_inline int nat_link(struct xdp_md *context, struct packet *packe
 	struct cursor cursor;
 	int go = link_write(context, packet, backend, 0, bpf_htons(ethertype), &cursor);
 
-	if (go == GO)
-		packet->link_bytes = sizeof(struct ethhdr);
-	return go;
+	if (go != GO)
+		return go;
+	packet->link_bytes = sizeof(struct ethhdr);
+	return nat_live(context, packet) ? GO : LARCH_DROP_INTERNAL;
 }
 
 /*
@@ -258,6 +327,8 @@ STAGE int nat_forward(struct xdp_md *context, struct packet *packet,
 		return LARCH_DROP_INTERNAL;
 	if (backend->tunnel != (packet->tuple.ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4))
 		return LARCH_DROP_NO_BACKEND;
+	if (packet->ttl <= NAT_LAST_LIFE)
+		return LARCH_PASS_TTL_ENDS;
 	go = nat_link(context, packet, backend);
 	if (go != GO)
 		return go;

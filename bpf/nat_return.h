@@ -14,10 +14,9 @@
 /* A backend of any port has other business, too. */
 #define NAT_IF_KNOWN (-2)
 
-#define ROUTE_INET	2 /* AF_INET */
-#define ROUTE_INET6	10
-#define ROUTE_FOUND	0
-#define ROUTE_LAST_LIFE 1 /* TTL of what is not sent on */
+#define ROUTE_INET  2 /* AF_INET */
+#define ROUTE_INET6 10
+#define ROUTE_FOUND 0
 
 /* May it be an answer? ICMP errors about a backend may come from any router. */
 static __always_inline bool nat_return_maybe(const struct larch_settings *settings,
@@ -161,35 +160,13 @@ STAGE int nat_return_remember(struct xdp_md *context, const struct packet *packe
 	return 0;
 }
 
-static __always_inline bool nat_return_live(struct cursor cursor, const struct packet *packet)
-{
-	if (packet->tuple.ipv6) {
-		struct ipv6hdr *ip = cursor_take(&cursor, sizeof(*ip));
-
-		if (!ip)
-			return false;
-		ip->hop_limit--;
-	} else {
-		struct iphdr *ip = cursor_take(&cursor, sizeof(*ip));
-		__be16 *ttl_and_protocol, before;
-
-		if (!ip)
-			return false;
-		ttl_and_protocol = (__be16 *)&ip->ttl;
-		before = *ttl_and_protocol;
-		ip->ttl--;
-		ip->check = checksum_change(ip->check, before, *ttl_and_protocol);
-	}
-	return true;
-}
-
 /* The kernel's way to the client, for a packet that comes from the service. */
 static __always_inline bool nat_return_look_up(struct xdp_md *context, const struct packet *packet,
 					       struct bpf_fib_lookup *route)
 {
 	const struct larch_tuple *tuple = &packet->tuple;
 
-	if (packet->ttl <= ROUTE_LAST_LIFE)
+	if (packet->ttl <= NAT_LAST_LIFE)
 		return false;
 	route->l4_protocol = tuple->protocol;
 	route->sport = tuple->destination_port;
@@ -227,7 +204,7 @@ STAGE int nat_return_route(struct xdp_md *context, struct packet *packet)
 	packet->link_bytes = sizeof(*ethernet);
 	cursor = cursor_begin(context);
 	ethernet = cursor_take(&cursor, sizeof(*ethernet));
-	if (!ethernet || !nat_return_live(cursor, packet))
+	if (!ethernet || !nat_live(context, packet))
 		return LARCH_DROP_INTERNAL;
 	__builtin_memcpy(ethernet->h_dest, route.dmac, sizeof(ethernet->h_dest));
 	__builtin_memcpy(ethernet->h_source, route.smac, sizeof(ethernet->h_source));
@@ -246,6 +223,8 @@ static __always_inline int nat_return_own(struct xdp_md *context, struct packet 
 
 	if (!backend->ready)
 		return LARCH_DROP_NO_NEXTHOP;
+	if (packet->ttl <= NAT_LAST_LIFE)
+		return LARCH_PASS_TTL_ENDS;
 	go = nat_link(context, packet, backend);
 	if (go == GO)
 		go = nat_change(context, packet, own);

@@ -26,6 +26,8 @@
 	X(PASS_NOT_OURS, 9, PASS, "its destination is no service")                                 \
 	X(PASS_NOT_TRANSPORT, 10, PASS, "to a service's address, but neither TCP nor UDP")         \
 	X(PASS_MALFORMED, 11, PASS, "broken below the transport header; left to the host")         \
+	X(PASS_TTL_ENDS, 12, PASS,                                                                 \
+	  "by NAT, but its TTL ends here, which the host tells its sender")                        \
 	X(DROP_TRUNCATED, 16, DROP, "to a service's address, transport header cut off or invalid") \
 	X(DROP_FRAGMENT, 17, DROP, "a later fragment whose first one was not seen")                \
 	X(DROP_NO_PLAN, 18, DROP, "the service has no published generation yet")                   \

@@ -88,6 +88,7 @@ static bool leaves_trace(const struct passage *passage)
 	case LARCH_REPLY_TOO_BIG:
 	case LARCH_RETURN_NAT:
 	case LARCH_RETURN_HOST:
+	case LARCH_PASS_TTL_ENDS:
 		return true;
 	default:
 		return passage->verdict == XDP_DROP;

@@ -129,7 +129,7 @@ static const enum larch_outcome elsewhere[] = {
 	LARCH_CHANCE_ASKED,	/* test_chance.c */
 	LARCH_CHANCE_NEXT,	LARCH_CHANCE_CLAIMED, LARCH_CHANCE_LOST,
 	LARCH_DROP_BAD_TOKEN,	LARCH_RETURN_NAT, /* test_nat.c */
-	LARCH_RETURN_HOST,
+	LARCH_RETURN_HOST,	LARCH_PASS_TTL_ENDS,
 };
 
 static void go(const struct way *way)

@@ -7,63 +7,13 @@
 #include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "arrange.h"
 #include "conversation.h"
+#include "nat_scene.h"
 #include "outer.h"
 #include "reply.h"
-
-#define BACKEND_PORT 8080
-#define BACKEND	     "10.255.0.10" /* FIRST_BACKEND of arrange_backend() */
-#define BACKEND6     "fd00:255::a"
-#define CLIENT	     "10.0.0.5"
-#define CLIENT6	     "fd00:1::5"
-#define NEAR_MAC     0x020000000909ull /* where clients are */
-#define OWN_MAC	     0x020000000808ull
-
-static void put_return(const char *address, uint8_t protocol, uint16_t port)
-{
-	struct larch_vip vip = {
-		.port = htons(port),
-		.protocol = protocol,
-		.kind = LARCH_VIP_RETURN,
-	};
-	struct larch_vip_slot slot = {.service = WEB, .backend = FIRST_BACKEND};
-
-	address_of(address, vip.address);
-	slot.vip = vip;
-	balancer_put_slot(&slot);
-	larch_filter_add(balancer.settings->filter, larch_filter_hash(vip.address));
-}
-
-/* Service and backend of the family, and the ports they have. */
-static void arrange_family(bool ipv6, uint16_t port)
-{
-	struct larch_service *service = &balancer.services[WEB];
-
-	arrange_backend(FIRST_BACKEND, ipv6 ? LARCH_TUNNEL_IPV6 : LARCH_TUNNEL_IPV4, INGRESS);
-	address_of(ipv6 ? VIP_IPV6 : VIP_IPV4, service->address);
-	service->policy.port = htons(port);
-	service->address_port = port ? htons(VIP_PORT) : 0;
-}
-
-static void arrange_nat(void)
-{
-	arrange_web();
-	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
-	arrange_vip(VIP_IPV4, NEXT_UDP, VIP_PORT, WEB, LARCH_SIGNAL_RESPONSE);
-	arrange_vip(VIP_IPV6, NEXT_UDP, VIP_PORT, WEB, LARCH_SIGNAL_RESPONSE);
-	arrange_mode(LARCH_MODE_NAT);
-	put_return(BACKEND, NEXT_TCP, BACKEND_PORT);
-	put_return(BACKEND, NEXT_UDP, BACKEND_PORT);
-	put_return(BACKEND6, NEXT_TCP, BACKEND_PORT);
-	put_return(BACKEND6, NEXT_UDP, BACKEND_PORT);
-	balancer.settings->flags |= LARCH_RETURNS;
-	arrange_family(false, BACKEND_PORT);
-}
 
 TestSuite(nat, .init = arrange_nat, .fini = balancer_close);
 
@@ -71,16 +21,6 @@ static void put_mac(uint8_t *out, uint64_t mac)
 {
 	for (int i = 0; i < 6; i++)
 		out[i] = (uint8_t)(mac >> (40 - 8 * i));
-}
-
-/* The frame of `spec`, with a valid checksum unless it is a later fragment. */
-static struct frame whole(const struct spec *spec)
-{
-	struct frame frame = frame_build(spec);
-
-	if (!spec->fragment_offset)
-		frame_sum(&frame, spec);
-	return frame;
 }
 
 /* The same packet with other ends and without VLAN tags, from `from` to `to` on the link. */
@@ -103,6 +43,7 @@ static struct frame at_backend(struct spec spec)
 
 	spec.to = spec.ipv6 ? BACKEND6 : BACKEND;
 	spec.port = port ? port : spec.port;
+	spec.ttl = (uint8_t)(spec.ttl ? spec.ttl - 1 : 63);
 	return on_link(spec, backend.destination_mac, backend.source_mac);
 }
 
@@ -128,6 +69,7 @@ Test(nat, the_destination_becomes_the_backends_byte_for_byte)
 			.ipv4_options = (uint8_t)(i % 5),
 			.extensions = (uint8_t)(i / 16 % 2),
 			.extension = {NEXT_DESTINATION},
+			.ttl = (uint8_t)(2 + i * 253 / 63),
 		};
 
 		arrange_family(spec.ipv6, i & 4 ? BACKEND_PORT : 0);
@@ -168,6 +110,16 @@ Test(nat, udp_checksum_of_zero_stays_and_none_becomes_zero)
 	}
 }
 
+/* Else two balancers that take each other for a backend would send it to and fro for ever. */
+Test(nat, where_a_packets_life_ends_the_host_says_so)
+{
+	EXPECT(SEND(.ttl = 1), PASS_TTL_ENDS);
+	EXPECT(SEND(.ttl = 1, .protocol = NEXT_UDP), PASS_TTL_ENDS);
+	arrange_family(true, BACKEND_PORT);
+	EXPECT(SEND(.ipv6 = true, .ttl = 1, .client = 2), PASS_TTL_ENDS);
+	EXPECT(SEND(.ipv6 = true, .ttl = 2, .client = 2), FORWARD_FLOW);
+}
+
 Test(nat, a_backend_of_the_other_family_gets_nothing)
 {
 	EXPECT(SEND(.ipv6 = true), DROP_NO_BACKEND);
@@ -199,6 +151,7 @@ static void check_fragments(bool ipv6)
 		struct result result = balancer_send(&in);
 
 		later.to = ipv6 ? BACKEND6 : BACKEND;
+		later.ttl = 63;
 		EXPECT(result, FORWARD_FRAGMENT);
 		want = on_link(later, balancer_backend(FIRST_BACKEND).destination_mac,
 			       balancer_backend(FIRST_BACKEND).source_mac);
@@ -214,36 +167,7 @@ Test(nat, fragments_go_to_the_backend_with_its_address)
 
 /* ---- answers ---- */
 
-static void own_network(void)
-{
-	arrange_nat();
-	cr_assert_eq(unshare(CLONE_NEWNET), 0);
-	cr_assert_eq(
-		system("ip link set lo up && ip link add near type veth peer name far && "
-		       "ip link set near address 02:00:00:00:08:08 && ip link set near up && "
-		       "ip link set far up && ip addr add 10.0.0.1/24 dev near && "
-		       "ip -6 addr add fd00:1::1/64 dev near nodad && "
-		       "ip neigh add 10.0.0.5 lladdr 02:00:00:00:09:09 dev near nud permanent && "
-		       "ip neigh add fd00:1::5 lladdr 02:00:00:00:09:09 dev near nud permanent && "
-		       "ip addr add 10.255.0.1/24 dev lo && "
-		       "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"),
-		0);
-}
-
 TestSuite(nat_return, .init = own_network, .fini = balancer_close);
-
-/* The backend's answer to the client. */
-static struct spec answer(bool ipv6, uint8_t protocol)
-{
-	return (struct spec){
-		.ipv6 = ipv6,
-		.from = ipv6 ? BACKEND6 : BACKEND,
-		.to = ipv6 ? CLIENT6 : CLIENT,
-		.protocol = protocol,
-		.source_port = BACKEND_PORT,
-		.port = 40000,
-	};
-}
 
 /* What the client is to get of it, on the link that it is on. */
 static struct frame at_client(struct spec spec)
@@ -402,6 +326,7 @@ Test(nat_return, a_backend_that_is_its_own_client)
 		at.from = vip;
 		at.to = ipv6 ? BACKEND6 : BACKEND;
 		at.port = BACKEND_PORT;
+		at.ttl = 63;
 		want = on_link(at, backend.destination_mac, backend.source_mac);
 		frame_expect(&result.frame, &want);
 		back.to = vip;
@@ -412,99 +337,10 @@ Test(nat_return, a_backend_that_is_its_own_client)
 		got.from = vip;
 		got.source_port = VIP_PORT;
 		got.to = ipv6 ? BACKEND6 : BACKEND;
+		got.ttl = 63;
 		want = on_link(got, backend.destination_mac, backend.source_mac);
 		frame_expect(&result.frame, &want);
 	}
-}
-
-/* ---- errors ---- */
-
-/* Is the error in `frame` about a packet from `from` to `to` with these ports, and whole? */
-static void check_error(const struct result *result, const struct spec *outer,
-			const struct spec *quoted)
-{
-	struct frame frame = result->frame;
-	size_t ip = outer->ipv6 ? IPV6_BYTES : IPV4_BYTES, at;
-	struct larch_tuple want = tuple_of(quoted), ends = tuple_of(outer);
-	size_t address = outer->ipv6 ? 8 : 12, bytes = outer->ipv6 ? 16 : 4;
-	size_t skip = outer->ipv6 ? 0 : 12;
-	const uint8_t *in;
-
-	frame.network = ETHERNET_BYTES;
-	frame.transport = ETHERNET_BYTES + ip;
-	cr_assert_eq(icmp_checksum(&frame), 0, "the ICMP checksum is wrong");
-	cr_assert(outer->ipv6 || internet_checksum(frame.byte + frame.network, ip) == 0);
-	in = frame.byte + frame.network + address;
-	cr_assert_arr_eq(in, (uint8_t *)ends.source + skip, bytes, "outer source");
-	cr_assert_arr_eq(in + bytes, (uint8_t *)ends.destination + skip, bytes, "outer dest");
-	at = frame.transport + ICMP_BYTES;
-	cr_assert(outer->ipv6 || internet_checksum(frame.byte + at, ip) == 0, "quoted header");
-	in = frame.byte + at + address;
-	cr_assert_arr_eq(in, (uint8_t *)want.source + skip, bytes, "quoted source");
-	cr_assert_arr_eq(in + bytes, (uint8_t *)want.destination + skip, bytes, "quoted dest");
-	cr_assert_eq(frame_get16(&frame, at + ip), ntohs(want.source_port));
-	cr_assert_eq(frame_get16(&frame, at + ip + 2), ntohs(want.destination_port));
-}
-
-/* A router says that the service's answer did not get to the client: the backend is to hear it. */
-Test(nat, an_error_about_an_answer_goes_to_the_backend_as_about_its_own)
-{
-	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-		struct spec flow = {.ipv6 = ipv6, .from = ipv6 ? CLIENT6 : CLIENT};
-		struct spec outer = {.ipv6 = ipv6, .client = 9};
-		struct frame in = icmp_error_about(&outer, ipv6 ? TOO_BIG_V6 : UNREACHABLE,
-						   ipv6 ? 0 : FRAGMENTATION, &flow,
-						   (ipv6 ? IPV6_BYTES : IPV4_BYTES) + 8);
-		struct spec quoted = {
-			.ipv6 = ipv6,
-			.from = ipv6 ? BACKEND6 : BACKEND,
-			.to = flow.from,
-			.source_port = BACKEND_PORT,
-			.port = 40000,
-		};
-		struct result result;
-
-		arrange_family(ipv6, BACKEND_PORT);
-		result = balancer_send(&in);
-		EXPECT(result, FORWARD_ICMP);
-		outer.to = ipv6 ? BACKEND6 : BACKEND;
-		check_error(&result, &outer, &quoted);
-	}
-}
-
-/* The backend, or a router on the way to it, says that the client's packet did not get there. */
-Test(nat_return, an_error_about_a_request_is_about_the_service)
-{
-	for (int i = 0; i < 4; i++) {
-		bool ipv6 = i & 1;
-		struct spec flow = answer(ipv6, NEXT_UDP), outer = {.ipv6 = ipv6};
-		struct spec quoted = {
-			.ipv6 = ipv6, .from = flow.to, .to = ipv6 ? VIP_IPV6 : VIP_IPV4};
-		struct frame in;
-		struct result result;
-
-		arrange_family(ipv6, BACKEND_PORT);
-		outer.from = i & 2 ? (ipv6 ? "fd00:9::9" : "198.51.100.9") : flow.from;
-		outer.to = flow.to;
-		in = icmp_error_about(&outer, ipv6 ? 1 : UNREACHABLE, 3, &flow,
-				      (ipv6 ? IPV6_BYTES : IPV4_BYTES) + 8);
-		result = balancer_send(&in);
-		EXPECT(result, RETURN_NAT);
-		outer.from = i & 2 ? outer.from : quoted.to;
-		check_error(&result, &outer, &quoted);
-	}
-}
-
-Test(nat_return, other_errors_go_their_own_way)
-{
-	struct spec flow = answer(false, NEXT_UDP), outer = {.from = BACKEND, .to = CLIENT};
-	struct frame in;
-
-	flow.source_port = 53;
-	in = icmp_error_about(&outer, UNREACHABLE, 3, &flow, IPV4_BYTES + 8);
-	EXPECT(balancer_send(&in), PASS_NOT_OURS);
-	in = ICMP(ECHO_REQUEST, 0, .from = BACKEND, .to = CLIENT);
-	EXPECT(balancer_send(&in), PASS_NOT_OURS);
 }
 
 /* ---- samples ---- */
