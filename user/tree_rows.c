@@ -28,10 +28,11 @@
 #define COARSEST    0x1p32
 
 /* The two halves of a tally, connects and responses, are alike: a count and a sum of times. */
-typedef double halves __attribute__((vector_size(16)));
+typedef double halves __attribute__((vector_size(16), aligned(8)));
 typedef int64_t signs __attribute__((vector_size(16)));
 
 _Static_assert(sizeof(struct tally) == 2 * sizeof(halves), "a tally has two halves");
+_Static_assert(_Alignof(struct tally) == _Alignof(halves), "halves lie where tallies may");
 
 struct item {
 	uint64_t key;
@@ -280,17 +281,13 @@ static int fill_bins(const struct work *work, struct tree_rows *out)
 static bool add_rounded(struct tally *restrict to, const struct tally *restrict from,
 			size_t members, halves magic)
 {
+	const halves *add = (const halves *)from;
+	halves *sum = (halves *)to;
 	signs sign = {0};
 
-	for (size_t j = 0; j < members; j++) {
-		halves add[2], sum[2];
-
-		memcpy(add, &from[j], sizeof(add));
-		memcpy(sum, &to[j], sizeof(sum));
-		sign |= (signs)(add[0] + 0.0) | (signs)(add[1] + 0.0); /* -0.0 + 0.0 is 0.0 */
-		sum[0] += (add[0] + magic) - magic;
-		sum[1] += (add[1] + magic) - magic;
-		memcpy(&to[j], sum, sizeof(sum));
+	for (size_t i = 0; i < 2 * members; i++) {
+		sign |= (signs)(add[i] + 0.0); /* -0.0 + 0.0 is 0.0 */
+		sum[i] += (add[i] + magic) - magic;
 	}
 	return sign[0] >= 0 && sign[1] >= 0;
 }
