@@ -299,26 +299,3 @@ void tree_pack(const struct tree *tree, struct larch_tree *out)
 	out->leaves = (__u32)tree->leaves;
 	pack_node(tree, 0, 0, 0, out);
 }
-
-bool tree_range(const struct tree *tree, size_t node, unsigned feature, uint64_t *low,
-		uint64_t *high)
-{
-	bool tested = false;
-	int at = (int)node;
-
-	*low = 0;
-	*high = UINT64_MAX;
-	for (int parent = tree->node[at].parent; parent >= 0; parent = tree->node[at].parent) {
-		const struct tree_node *test = &tree->node[parent];
-
-		if (test->feature == feature) {
-			tested = true;
-			if (at == test->left && test->threshold < *high)
-				*high = test->threshold;
-			if (at == test->right && test->threshold >= *low)
-				*low = test->threshold + 1;
-		}
-		at = parent;
-	}
-	return tested;
-}

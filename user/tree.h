@@ -15,7 +15,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,10 +71,3 @@ void tree_free(struct tree *tree);
 
 /* The layout that the kernel walks. */
 void tree_pack(const struct tree *tree, struct larch_tree *out);
-
-/*
- * The values of one feature that reach a node: from *low to *high, both included, within the
- * limits of the tests on its path. False: the path does not test the feature.
- */
-bool tree_range(const struct tree *tree, size_t node, unsigned feature, uint64_t *low,
-		uint64_t *high);

@@ -96,6 +96,18 @@ static inline struct tree *grow_tree(const struct tree_options *options)
 	return tree;
 }
 
+static inline int leaf_by_hand(const struct tree *tree, const struct larch_features *features)
+{
+	int at = 0;
+
+	while (tree->node[at].left >= 0) {
+		const struct tree_node *node = &tree->node[at];
+
+		at = features->value[node->feature] > node->threshold ? node->right : node->left;
+	}
+	return tree->node[at].leaf;
+}
+
 /* 32 prefixes on either side of 10.1.128.0/17; each side has another best member. */
 static inline void add_two_classes(enum larch_feature feature, uint64_t border, double flows)
 {
