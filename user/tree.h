@@ -7,7 +7,8 @@
  * members, each weighted with n / (n + k0), so that one with next to no samples hardly speaks.
  * Splits: the interaction criterion of LEARNER.md, with two refinements (tree_split.c): what
  * shrinkage took from a contrast is not mistaken for a change of ratios, and a gain must exceed
- * what the noise of the samples alone would bring; the noise is estimated from the rows.
+ * what chance alone would bring: the noise of the samples, and which rows each member has them of;
+ * both are estimated from the rows.
  * The plain variance criterion is there to be compared with: by what it learns, and by what others
  * make of the same data. It looks at costs as they are, in us: neither shrunk nor for noise.
  * Resolution: a feature is seen in at most 256 bins, bordered where CIDR blocks end. With more

@@ -12,9 +12,11 @@
  * has hardly tried would look as if that class were not slower there, like a change of ratios.
  *
  * Noise: shrunk contrasts of equal backends have variances v_j that follow from the counts and the
- * samples' coefficient of variation. All cuts of a node are tried, so the sum must exceed what
- * the best of them reaches by chance: for a sum of weighted squares of normal variables
- * P(sum > |v|_1 + 2 |v|_2 sqrt(t) + 2 |v|_max t) <= e^-t (Laurent and Massart 2000).
+ * samples' coefficient of variation, and from how unlike the rows are in what all members have in
+ * common: of a class that is slower everywhere, one member has by chance met more than another.
+ * Where a cut parts such classes, neither side has that noise. All cuts of a node are tried, so the
+ *sum must exceed what the best of them reaches by chance: for a sum of weighted squares of normal
+ *variables P(sum > |v|_1 + 2 |v|_2 sqrt(t) + 2 |v|_max t) <= e^-t (Laurent and Massart 2000).
  *
  * The plain variance criterion has neither: with D_j the mean costs and n_j the flows of member j,
  * what the sum over the members of their squared deviations loses by the split is
@@ -39,6 +41,17 @@ struct member {
 	double net_noise, service_noise; /* squared part times squared coefficient of variation */
 };
 
+/*
+ * How slow rows are, whoever serves them: what their requests took as a multiple of what the node's
+ * costs would make it. Sums over rows.
+ */
+struct levels {
+	double expected; /* us, by the node's costs */
+	double measured; /* us */
+	double squares;	 /* of the multiples, weighted with expected */
+	double noise;	 /* what of the squares is the noise of single samples */
+};
+
 struct tree_search {
 	const struct tree_rows *rows;
 	const struct tree_options *options;
@@ -46,6 +59,8 @@ struct tree_search {
 	double log_tries;
 	struct member *member;	 /* [members] */
 	struct tally *left;	 /* [members]: of the rows up to the cut */
+	struct levels *level;	 /* [rows]: of the node's, by their index */
+	struct levels levels[2]; /* of the rows up to the cut, and of the node */
 	struct tally *flows;	 /* [rows]: sums over members; counts only */
 	uint32_t *order;	 /* [rows]: a node's rows by bin */
 	uint32_t end[TREE_BINS]; /* of each bin's rows in order */
@@ -73,6 +88,7 @@ void tree_search_free(struct tree_search *search)
 		return;
 	free(search->member);
 	free(search->left);
+	free(search->level);
 	free(search->flows);
 	free(search->order);
 	free(search);
@@ -99,9 +115,11 @@ int tree_search_new(struct tree_search **out, const struct tree_rows *rows,
 		return -ENOMEM;
 	search->member = calloc(rows->members + 1, sizeof(*search->member));
 	search->left = calloc(rows->members + 1, sizeof(*search->left));
+	search->level = calloc(rows->rows + 1, sizeof(*search->level));
 	search->flows = calloc(rows->rows + 1, sizeof(*search->flows));
 	search->order = calloc(rows->rows + 1, sizeof(*search->order));
-	if (!search->member || !search->left || !search->flows || !search->order) {
+	if (!search->member || !search->left || !search->level || !search->flows ||
+	    !search->order) {
 		tree_search_free(search);
 		return -ENOMEM;
 	}
@@ -124,6 +142,8 @@ static void member_prepare(struct member *member, const struct tree_search *sear
 	double net = all > 0 ? cost->net / all : 0;
 	double service = all > 0 ? 1 - net : 0;
 
+	member->net_part = net;
+	member->service_part = service;
 	member->net_prior = prior * cost->net;
 	member->service_prior = prior * cost->service;
 	member->net_left = tally->connects > 0 ? net * (1 + 2 * prior / tally->connects) : 0;
@@ -173,20 +193,71 @@ static double variance(double n, double prior)
 	return n / ((n + prior) * (n + prior));
 }
 
+static void levels_add(struct levels *to, const struct levels *from)
+{
+	to->expected += from->expected;
+	to->measured += from->measured;
+	to->squares += from->squares;
+	to->noise += from->noise;
+}
+
+/* Of one row of the node. */
+static struct levels row_levels(const struct tree_search *search, const struct tree_part *part,
+				size_t row)
+{
+	size_t members = search->rows->members;
+	const struct tally *tally = &search->rows->tally[row * members];
+	struct levels out = {0};
+	double net = 0;
+
+	for (size_t j = 0; j < members; j++) {
+		net += tally[j].connects * part->cost[j].net;
+		out.expected += tally[j].responses * part->cost[j].service;
+		out.measured += tally[j].connect_us + tally[j].work_us;
+	}
+	out.expected += net;
+	if (!(out.expected > 0))
+		return out;
+	out.squares = out.measured * out.measured / out.expected;
+	net /= out.expected;
+	if (search->flows[row].connects > 0)
+		out.noise += net * net * search->noise.net / search->flows[row].connects;
+	if (search->flows[row].responses > 0)
+		out.noise += (1 - net) * (1 - net) * search->noise.service /
+			     search->flows[row].responses;
+	out.noise *= out.squares;
+	return out;
+}
+
+/* Squared coefficient of variation of the multiples, of which `without` are left out. */
+static double levels_variance(const struct levels *all, const struct levels *without)
+{
+	double expected = all->expected - without->expected;
+	double measured = all->measured - without->measured;
+	double squares = all->squares - without->squares - (all->noise - without->noise);
+
+	return measured > 0 ? larger(squares * expected / (measured * measured) - 1, 0) : 0;
+}
+
 /* What the interaction of this cut may reach by chance if all contrasts are equal. */
 static double noise_bound(const struct tree_search *search, const struct tree_part *part)
 {
 	double prior = search->options->prior;
 	double t = search->log_tries + CHANCE;
 	double sum = 0, squares = 0, most = 0;
+	double left = levels_variance(&search->levels[0], &(struct levels){0});
+	double right = levels_variance(&search->levels[1], &search->levels[0]);
 
 	for (size_t j = 0; j < search->rows->members; j++) {
 		const struct member *m = &search->member[j];
 		const struct tally *l = &search->left[j], *all = &part->tally[j];
-		double v = m->net_noise * (variance(l->connects, prior) +
-					   variance(all->connects - l->connects, prior)) +
-			   m->service_noise * (variance(l->responses, prior) +
-					       variance(all->responses - l->responses, prior));
+		double v = (m->net_noise + m->net_part * left) * variance(l->connects, prior) +
+			   (m->net_noise + m->net_part * right) *
+				   variance(all->connects - l->connects, prior) +
+			   (m->service_noise + m->service_part * left) *
+				   variance(l->responses, prior) +
+			   (m->service_noise + m->service_part * right) *
+				   variance(all->responses - l->responses, prior);
 
 		sum += v;
 		squares += v * v;
@@ -290,6 +361,7 @@ static void search_column(struct tree_search *search, const struct tree_part *pa
 
 	order_rows(search, part, column);
 	memset(search->left, 0, members * sizeof(*search->left));
+	search->levels[0] = (struct levels){0};
 	for (unsigned b = 0; search->end[b] < part->rows; b++) {
 		struct tree_split cut = {.column = c, .bin = b};
 		unsigned next = b + 1;
@@ -301,6 +373,7 @@ static void search_column(struct tree_search *search, const struct tree_part *pa
 
 			tree_rows_add(search->left, &search->rows->tally[row * members], members);
 			tree_rows_add(&left, &search->flows[row], 1);
+			levels_add(&search->levels[0], &search->level[row]);
 		}
 		while (search->end[next] == at)
 			next++;
@@ -319,8 +392,14 @@ void tree_search_best(struct tree_search *search, const struct tree_part *part,
 	*out = (struct tree_split){0};
 	for (size_t j = 0; j < search->rows->members; j++)
 		member_prepare(&search->member[j], search, &part->tally[j], &part->cost[j]);
-	for (size_t i = 0; i < part->rows; i++)
-		tree_rows_add(&flows, &search->flows[part->row[i]], 1);
+	search->levels[1] = (struct levels){0};
+	for (size_t i = 0; i < part->rows; i++) {
+		uint32_t row = part->row[i];
+
+		tree_rows_add(&flows, &search->flows[row], 1);
+		search->level[row] = row_levels(search, part, row);
+		levels_add(&search->levels[1], &search->level[row]);
+	}
 	for (size_t c = 0; c < search->rows->columns; c++)
 		search_column(search, part, &flows, c, out);
 }

@@ -93,6 +93,76 @@ Test(learner, classes_that_are_slower_everywhere_cause_no_split)
 	}
 }
 
+/* Samples of a row at one member, as a hash of the flows spreads them: 2 `samples` tosses. */
+static unsigned spread_samples(uint64_t *state, unsigned samples)
+{
+	unsigned n = 0;
+
+	while (samples--)
+		n += (unsigned)__builtin_popcountll(draw(state) & 3);
+	return n;
+}
+
+/* All members are slower for some classes; odd ones by `contrast` more for the right sources. */
+static void level_table(uint64_t *state, const double factor[4], double contrast, unsigned samples)
+{
+	double net[8], service[8];
+
+	for (size_t j = 0; j < 8; j++) {
+		net[j] = between(state, 3000, 30000);
+		service[j] = between(state, 500, 5000);
+	}
+	begin_rows(8);
+	for (unsigned row = 0; row < 250; row++) {
+		struct tally *tally = add_row(LARCH_FEATURE_SOURCE, 0);
+		unsigned class;
+
+		random_features(state, &row_features[row]);
+		class = class_of(&row_features[row]);
+		for (size_t j = 0; j < 8; j++) {
+			double f = factor[class] * (class >= 2 && j % 2 ? contrast : 1);
+			unsigned n = spread_samples(state, samples);
+
+			tally[j] = exact_tally(n, f * net[j], 0);
+			tally[j].work_us = draw_sum(state, n, f * service[j]);
+		}
+	}
+}
+
+/* However far apart the classes are: by chance, a member has more samples of the slower ones. */
+Test(learner, members_that_met_more_of_a_slow_class_are_no_reason_to_split)
+{
+	uint64_t state = 16;
+
+	for (unsigned i = 0; i < 2 * TABLES; i++) {
+		double far = i % 2 ? 30 : 5;
+		struct tree *tree;
+
+		level_table(&state, (double[4]){1, 1, far, far}, 1, 1 + i % 16);
+		tree = grow_tree(&usual_tree);
+		cr_assert_eq(tree->leaves, 1, "table %u", i);
+		tree_free(tree);
+	}
+}
+
+Test(learner, classes_are_found_among_classes_that_are_slower_everywhere)
+{
+	uint64_t state = 17;
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < TABLES; i++) {
+		struct tree *tree;
+
+		level_table(&state, (double[4]){1, 30, 1, 30}, 2, 16);
+		tree = grow_tree(&usual_tree);
+		found += tree->leaves >= 2 && tree->leaves <= 4 &&
+			 tree->node[0].feature == LARCH_FEATURE_SOURCE &&
+			 tree->node[0].threshold > 380 && tree->node[0].threshold < 420;
+		tree_free(tree);
+	}
+	cr_assert_geq(found, TABLES - 2, "%u", found);
+}
+
 Test(learner, twins_get_equal_shares)
 {
 	uint64_t state = 14;
