@@ -89,14 +89,6 @@ static double expected_work(const struct sim_flow *flow)
 	return scenario->work * scenario->class[flow->class].work;
 }
 
-static void pend(struct sim_flow *flow, int change)
-{
-	struct sim_server *server = &flow->world->server[flow->backend];
-
-	server->pending += change;
-	server->pending_work += change * expected_work(flow);
-}
-
 static void flow_end(struct sim_flow *flow)
 {
 	struct sim_world *world = flow->world;
@@ -184,7 +176,7 @@ static void flow_served(struct sim_job *job)
 {
 	struct sim_flow *flow = container_of(job, struct sim_flow, job);
 
-	pend(flow, -1);
+	flow->world->server[flow->backend].pending--;
 	arm(flow, flow->world->now_ns + way_ns(flow), flow_answered);
 }
 
@@ -193,7 +185,7 @@ static void flow_lost(struct sim_job *job)
 {
 	struct sim_flow *flow = container_of(job, struct sim_flow, job);
 
-	pend(flow, -1);
+	flow->world->server[flow->backend].pending--;
 	arm(flow, flow->sent_ns + SIM_PATIENCE, flow_give_up);
 }
 
@@ -226,7 +218,7 @@ static void flow_send(struct sim_flow *flow)
 	count_of(flow)->in_flight++;
 	if (world->policy->requested)
 		world->policy->requested(world->self, flow);
-	pend(flow, 1);
+	world->server[flow->backend].pending++;
 	arm(flow, world->now_ns + way_ns(flow), flow_reaches_backend);
 }
 
@@ -246,6 +238,7 @@ static void flow_connected(struct timer *timer)
 {
 	struct sim_flow *flow = flow_of(timer);
 
+	flow->world->server[flow->backend].connecting--;
 	count_of(flow)->in_flight--;
 	if (flow->world->policy->connected)
 		flow->world->policy->connected(flow->world->self, flow);
@@ -285,10 +278,12 @@ static void flow_syn(struct sim_flow *flow)
 	struct sim_world *world = flow->world;
 	uint64_t age_ns = world->now_ns - flow->opened_ns;
 
-	if (world->server[flow->backend].dead)
+	if (world->server[flow->backend].dead) {
 		arm(flow, world->now_ns + age_ns + SYN_AGAIN, flow_syn_again);
-	else
-		arm(flow, world->now_ns + way_ns(flow) + way_ns(flow), flow_connected);
+		return;
+	}
+	world->server[flow->backend].connecting++;
+	arm(flow, world->now_ns + way_ns(flow) + way_ns(flow), flow_connected);
 }
 
 /* ---- arrivals ---- */
@@ -348,7 +343,7 @@ static void flow_open(struct sim_world *world)
 	flow->meant_ns = world->now_ns + (uint64_t)world->net_ns[flow->class][flow->backend];
 	count_of(flow)->connections++;
 	count_of(flow)->in_flight++;
-	sim_measure_choice(world, flow->backend);
+	sim_measure_choice(world, flow);
 	if (world->policy->opened)
 		world->policy->opened(world->self, flow);
 	flow_syn(flow);

@@ -6,7 +6,10 @@
  */
 #include "sim_measure.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "larch/tuple.h"
 
 #define BEFORE	 (4 * SIM_SECOND) /* what is usual, is counted for so long */
 #define WINDOW	 (100 * SIM_SECOND / 1000)
@@ -25,11 +28,13 @@ void sim_measure_latency(struct sim_world *world, uint64_t meant_ns, uint64_t la
 		histogram_add(&world->latency, latency_ns);
 }
 
-void sim_measure_choice(struct sim_world *world, size_t backend)
+/* Flows of the control arm are not chosen for: they are left out, whatever the policy. */
+void sim_measure_choice(struct sim_world *world, const struct sim_flow *flow)
 {
 	struct sim_trace *trace = &world->trace;
 
-	if (!trace->to_ns || backend != trace->backend)
+	if (!trace->to_ns || flow->backend != trace->backend ||
+	    larch_hash_arm(flow->hash) == LARCH_ARM_CONTROL)
 		return;
 	if (trace->count == trace->room) {
 		size_t room = trace->room ? 2 * trace->room : 4096;
@@ -81,6 +86,19 @@ static double first_window(const struct sim_trace *trace, uint64_t from_ns, uint
 	return -1;
 }
 
+/*
+ * The time of a sudden fall that would have left as many flows to the backend as there were from
+ * the trouble's begin to the end of the window at `shed_ms`: finer than windows are.
+ */
+static double fall_ms(const struct sim_trace *trace, double shed_ms, double usual_per_ns)
+{
+	uint64_t from = trace->from_ns, to = from + (uint64_t)(shed_ms * MS) + WINDOW;
+	double after = count_in(trace, to, SIM_SECOND) / SIM_SECOND;
+	double flows = count_in(trace, from, to - from) - after * (double)(to - from);
+
+	return after < usual_per_ns && flows > 0 ? flows / (usual_per_ns - after) / MS : 0;
+}
+
 static void measure_trace(const struct sim_world *world, struct sim_result *out)
 {
 	const struct sim_trace *trace = &world->trace;
@@ -94,8 +112,10 @@ static void measure_trace(const struct sim_world *world, struct sim_result *out)
 	if (usual <= 0)
 		return;
 	out->shed = first_window(trace, trace->from_ns, trace->to_ns, usual, false);
-	if (out->shed >= 0)
-		out->readmit = first_window(trace, trace->to_ns, end_ns, usual, true);
+	if (out->shed < 0)
+		return;
+	out->shed = fmax(out->shed, fall_ms(trace, out->shed, usual));
+	out->readmit = first_window(trace, trace->to_ns, end_ns, usual, true);
 }
 
 void sim_measure(const struct sim_world *world, struct sim_result *out)

@@ -7,8 +7,8 @@
 
 void sim_measure_latency(struct sim_world *world, uint64_t meant_ns, uint64_t latency_ns);
 
-/* A new flow goes to this backend now. */
-void sim_measure_choice(struct sim_world *world, size_t backend);
+/* A new flow goes to its backend now. */
+void sim_measure_choice(struct sim_world *world, const struct sim_flow *flow);
 
 /* At the end. */
 void sim_measure(const struct sim_world *world, struct sim_result *out);

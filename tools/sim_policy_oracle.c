@@ -1,35 +1,34 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The oracle: knows every distance, the mean work of each class, and the state of every backend at
- * this moment: its speed, and all that is sent to it and not served. It takes the smallest response
- * that it expects. What it does not know is how much work a single request will be.
+ * this moment: its speed, and all requests that are sent, or about to be, and not served. It takes
+ * the smallest response that it expects of all backends. What it does not know is how much work a
+ * single request will be.
  */
 #include <errno.h>
 #include <math.h>
 
 #include "sim_policy.h"
 
-/* Work that a worker can do while the request waits for one, or shares it, s. */
+/*
+ * Each of the n requests there takes 1 / c of a service time from the flow's own: of the first one
+ * less while workers are free, of those that follow as much.
+ */
 static double expected_s(const struct sim_flow *flow, size_t backend)
 {
 	const struct sim_world *world = flow->world;
 	const struct sim_scenario *scenario = world->scenario;
 	const struct sim_server *server = &world->server[backend];
 	double speed = scenario->backend[backend].speed / (server->slow * server->noisy);
-	double workers = scenario->backend[backend].workers;
 	double work = scenario->work * scenario->class[flow->class].work;
-	double net = world->net_ns[flow->class][backend] / SIM_SECOND, wait = 0;
+	double net = world->net_ns[flow->class][backend] / SIM_SECOND;
+	double there = (server->pending + server->connecting) / scenario->backend[backend].workers;
 
 	if (server->dead)
 		return INFINITY;
 	if (server->paused)
 		net += (double)(server->paused_until_ns - world->now_ns) / SIM_SECOND;
-	if (scenario->backend[backend].sharing)
-		return net + work / speed * fmax(1, (server->pending + 1) / workers);
-	if (server->pending + 1 > workers)
-		wait = server->pending_work / server->pending * (server->pending + 1 - workers) /
-		       workers;
-	return net + (wait + work) / speed;
+	return net + work / speed * (1 + there);
 }
 
 static size_t oracle_choose(void *self, struct sim_flow *flow)

@@ -3,7 +3,7 @@
  * Prequal (Wydrowski et al., NSDI 2024): each flow sends probes to some random backends, whose
  * answers (requests in flight, and the latency that they bring) wait in a small pool. Of the cold
  * ones (in flight below a quantile of what was probed) the least latency wins; if all are hot, the
- * fewest in flight. Backends here answer probes at once; the way takes its time.
+ * fewest in flight. Probes take no time here, to the rival's advantage.
  */
 #include <errno.h>
 #include <math.h>
@@ -15,10 +15,9 @@
 #define PROBES 3
 #define USES   2
 #define AGE_NS SIM_SECOND
-#define WAY_NS (SIM_SECOND / 1000)
 #define HOT    0.84 /* quantile, 2^-0.25 */
 #define RECENT 64   /* probes of which the quantile is taken */
-#define BANDS  12   /* of requests in flight, by octave */
+#define BANDS  64   /* of requests in flight */
 #define WEIGHT 0.1  /* of one answer in its band's mean */
 
 struct probe {
@@ -45,9 +44,7 @@ struct prequal {
 
 static size_t band_of(double in_flight)
 {
-	size_t band = (size_t)log2(in_flight + 1);
-
-	return band < BANDS ? band : BANDS - 1;
+	return in_flight < BANDS - 1 ? (size_t)in_flight : BANDS - 1;
 }
 
 /* Of the nearest band that has seen anything. */
@@ -85,7 +82,7 @@ static void probe(struct prequal *prequal, struct pool *pool)
 		.backend = backend,
 		.in_flight = in_flight,
 		.us = latency_at(prequal, backend, in_flight),
-		.here_ns = world->now_ns + WAY_NS,
+		.here_ns = world->now_ns,
 		.uses = USES,
 	};
 	pool->recent[pool->at++ % RECENT] = in_flight;
@@ -128,7 +125,7 @@ static size_t prequal_choose(void *self, struct sim_flow *flow)
 		drop(pool, 0);
 	hot = hot_from(pool);
 	for (size_t i = 0; i < pool->count; i++) {
-		if (pool->probe[i].here_ns <= now && rank(&pool->probe[i], hot) < least) {
+		if (rank(&pool->probe[i], hot) < least) {
 			least = rank(&pool->probe[i], hot);
 			best = i;
 		}
@@ -137,6 +134,7 @@ static size_t prequal_choose(void *self, struct sim_flow *flow)
 			      : prng_below(&prequal->prng, flow->world->scenario->backends);
 	if (best < POOL) {
 		pool->probe[best].in_flight++; /* what it is about to get */
+		pool->probe[best].us = latency_at(prequal, backend, pool->probe[best].in_flight);
 		if (--pool->probe[best].uses == 0)
 			drop(pool, best);
 	}

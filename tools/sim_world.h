@@ -67,9 +67,9 @@ struct sim_server {
 	struct prng prng;
 	double slow, noisy; /* factors */
 	bool paused, dead;
-	bool usable;	     /* as health checks see it */
-	double pending;	     /* requests sent and not yet served */
-	double pending_work; /* the work that is expected of them, s */
+	bool usable;	   /* as health checks see it */
+	double connecting; /* flows whose first request is still to come */
+	double pending;	   /* requests sent and not yet served */
 	uint64_t paused_until_ns;
 };
 
