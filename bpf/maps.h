@@ -155,6 +155,16 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } larch_cells SEC(".maps");
 
+/* By service and arm. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES *LARCH_ARMS);
+	__type(key, __u32);
+	__type(value, struct larch_connects);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_connects SEC(".maps");
+
 /* What a new cell starts from: a map value, since it is too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

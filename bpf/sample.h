@@ -172,6 +172,17 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 		larch_slowdown_learn(live, &costs->member[plan->member_of[packet->backend]], found);
 }
 
+/* Connect times have a histogram for each arm of a service: cells hold their sums alone. */
+static __always_inline void sample_connect(const struct packet *packet, __u32 us)
+{
+	__u32 index = larch_connects_index(packet->service, packet->cell.arm);
+	struct larch_connects *connects = bpf_map_lookup_elem(&larch_connects, &index);
+	__u32 bucket = larch_latency_bucket(us);
+
+	if (connects && bucket < LARCH_LATENCY_BUCKETS)
+		__sync_fetch_and_add(&connects->latency[bucket], 1);
+}
+
 /*
  * Remembers what was measured: in the cell that classify() found, if there is room, and in the
  * backend's slowdown.
@@ -189,6 +200,8 @@ STAGE int sample_record(const struct packet *packet, const struct larch_measurem
 	samples = sample_cell_or_rest(&packet->cell);
 	if (samples)
 		larch_samples_add(samples, live, found);
+	if (found->connect_us)
+		sample_connect(packet, found->connect_us);
 	if (found->response_us)
 		sample_slowdown(packet, live, found);
 	return 0;

@@ -37,6 +37,8 @@ static int begin_service(struct service *service, uint16_t id, const struct larc
 	error = cells_new(&service->cells, &options);
 	if (!error)
 		error = judge_new(&service->judge);
+	if (!error)
+		error = judge_new(&service->connect);
 	if (error)
 		service_close(service);
 	else

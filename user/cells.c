@@ -4,7 +4,7 @@
  * learner's rows, to the histograms of both arms, and to those of the source's prefix.
  *
  * In: cells with ever-growing sums, once a tick. Out: the learner's table, the judge's histograms.
- * A mark keeps the used stretch of the histogram only: 200 to 400 bytes a cell.
+ * A mark keeps the used stretch of the histogram only: 300 to 700 bytes a cell.
  */
 #include "cells.h"
 
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "larch/tuple.h"
 #include "lookup.h"
 #include "prefixes.h"
 #include "rows.h"
@@ -22,6 +23,7 @@
 
 /* Ticks for which a cell must be missing from the map before its mark is forgotten. */
 #define FORGET_TICKS 60
+#define RECENT_LEAST 0.01f /* samples: what is less is nothing */
 /* A cell is read while it is written: its sums and its histogram may differ by some samples. */
 #define TORN 64
 
@@ -30,13 +32,20 @@ enum sum { CONNECTS, CONNECT_US, RESPONSES, RESPONSE_US, SERVER_US, WORK_US, SUM
 _Static_assert(offsetof(struct larch_samples, latency) == SUMS * sizeof(__u64), "sums come first");
 _Static_assert(offsetof(struct larch_samples, work_us) == WORK_US * sizeof(__u64), "in this order");
 
+/* One bucket of a cell's histogram. */
+struct bucket {
+	uint32_t seen; /* last */
+	float recent;  /* new, with decay */
+};
+
 /* What was last seen of a cell. */
 struct mark {
 	uint64_t sum[SUMS];
-	uint32_t *bucket; /* [length]: the histogram from bucket `first` on; all others are 0 */
+	struct bucket *bucket; /* [length]: the histogram from bucket `first` on; others are 0 */
 	uint8_t first, length;
-	unsigned idle;	 /* ticks without anything new */
-	unsigned unseen; /* sweeps of the map that did not meet it */
+	float responses, connects, connect_us; /* new, with decay */
+	unsigned idle;			       /* ticks without anything new */
+	unsigned unseen;		       /* sweeps of the map that did not meet it */
 };
 
 /* What a cell has grown by. */
@@ -125,12 +134,26 @@ int cells_members(struct cells *cells, const uint16_t *backend, size_t members)
 	return 0;
 }
 
+static void decay_mark(const struct cells *cells, struct mark *mark)
+{
+	mark->connects *= (float)cells->connect_factor;
+	mark->connect_us *= (float)cells->connect_factor;
+	mark->responses *= (float)cells->response_factor;
+	if (mark->connects < RECENT_LEAST)
+		mark->connects = mark->connect_us = 0;
+	if (mark->responses < RECENT_LEAST)
+		mark->responses = 0; /* and the buckets say nothing any more */
+	for (unsigned i = 0; mark->responses > 0 && i < mark->length; i++)
+		mark->bucket[i].recent *= (float)cells->response_factor;
+}
+
 /* Ages the marks, and forgets those whose cells are no longer in the map. */
 static void age_marks(struct cells *cells)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < cells->count; i++) {
+		decay_mark(cells, &cells->mark[i]);
 		cells->mark[i].idle++;
 		cells->mark[i].unseen += cells->swept;
 		if (cells->mark[i].unseen > FORGET_TICKS) {
@@ -196,7 +219,7 @@ static int reserve_buckets(struct mark *mark, const struct larch_samples *now)
 	unsigned first = 0, end = LARCH_LATENCY_BUCKETS;
 	unsigned first_most = mark->length ? mark->first : LARCH_LATENCY_BUCKETS;
 	unsigned end_least = mark->first + mark->length;
-	uint32_t *bucket;
+	struct bucket *bucket;
 
 	while (first < first_most && !any_count(now->latency, first, first + octave))
 		first += octave;
@@ -220,9 +243,8 @@ static int reserve_buckets(struct mark *mark, const struct larch_samples *now)
 static void set_mark(struct mark *mark, const struct larch_samples *now)
 {
 	memcpy(mark->sum, now, sizeof(mark->sum));
-	if (mark->length)
-		memcpy(mark->bucket, &now->latency[mark->first],
-		       mark->length * sizeof(*mark->bucket));
+	for (unsigned i = 0; i < mark->length; i++)
+		mark->bucket[i].seen = now->latency[mark->first + i];
 }
 
 /* The histogram's counters are narrow and wrap; no bucket can grow by more than all responses. */
@@ -233,7 +255,7 @@ static bool histogram_grown(const struct mark *mark, const struct larch_samples 
 	uint32_t largest = 0;
 
 	for (unsigned i = 0; i < mark->length; i++) {
-		uint32_t more = now->latency[mark->first + i] - mark->bucket[i];
+		uint32_t more = now->latency[mark->first + i] - mark->bucket[i].seen;
 
 		out->latency[mark->first + i] = more;
 		largest = more > largest ? more : largest;
@@ -326,6 +348,21 @@ static int teach(struct cells *cells, const struct larch_cell *key, const struct
 	return 0;
 }
 
+/* The cell's own recent samples; what is left of buckets that had become nothing goes first. */
+static void note_recent(struct mark *mark, const struct growth *growth)
+{
+	const uint64_t *sum = growth->sum;
+
+	for (unsigned i = 0; sum[RESPONSES] && i < mark->length; i++) {
+		float left = mark->responses > 0 ? mark->bucket[i].recent : 0;
+
+		mark->bucket[i].recent = left + (float)growth->latency[mark->first + i];
+	}
+	mark->responses += (float)sum[RESPONSES];
+	mark->connects += (float)sum[CONNECTS];
+	mark->connect_us += (float)sum[CONNECT_US];
+}
+
 /* Takes what is new in a cell whose mark differs from what it holds now. */
 static int take(struct cells *cells, const struct larch_cell *key, struct mark *mark,
 		const struct larch_samples *now)
@@ -341,6 +378,8 @@ static int take(struct cells *cells, const struct larch_cell *key, struct mark *
 		err = teach(cells, key, &growth);
 	if (err == -ENOMEM)
 		return err;
+	if (!err && cells->column[key->backend] >= 0)
+		note_recent(mark, &growth);
 	cells->refused += err == -ERANGE;
 	mark->idle = 0;
 	set_mark(mark, now);
@@ -426,6 +465,27 @@ void cells_statistics(const struct cells *cells, struct cells_statistics *out)
 size_t cells_prefixes(const struct cells *cells, struct cells_prefix *out, size_t limit)
 {
 	return prefixes_list(&cells->prefixes, out, limit);
+}
+
+static void add_mark(const struct mark *mark, unsigned arm, struct cells_leaf *out)
+{
+	for (unsigned i = 0; mark->responses > 0 && i < mark->length; i++)
+		out->arm[arm].bucket[mark->first + i] += (double)mark->bucket[i].recent;
+	out->connects[arm] += (double)mark->connects;
+	out->connect_us[arm] += (double)mark->connect_us;
+}
+
+void cells_leaves(const struct cells *cells, const struct larch_tree *tree,
+		  struct cells_leaf out[LARCH_MAX_LEAVES])
+{
+	memset(out, 0, LARCH_MAX_LEAVES * sizeof(*out));
+	for (size_t i = 0; i < cells->count; i++) {
+		const struct larch_cell *key = &cells->key[i];
+		struct larch_features features = larch_features_of(key);
+
+		if (cells->column[key->backend] >= 0)
+			add_mark(&cells->mark[i], key->arm, &out[larch_tree_walk(tree, &features)]);
+	}
 }
 
 size_t cells_idle(const struct cells *cells, unsigned ticks, struct larch_cell *out, size_t limit)

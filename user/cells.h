@@ -78,6 +78,18 @@ struct cells_prefix {
 size_t cells_prefixes(const struct cells *cells, struct cells_prefix *out, size_t limit);
 
 /*
+ * Per leaf of a tree, with decay: response latency of both arms, and sums of connect times. The
+ * backends that are members now.
+ */
+struct cells_leaf {
+	struct latency arm[JUDGE_ARMS];
+	double connects[JUDGE_ARMS], connect_us[JUDGE_ARMS];
+};
+
+void cells_leaves(const struct cells *cells, const struct larch_tree *tree,
+		  struct cells_leaf out[LARCH_MAX_LEAVES]);
+
+/*
  * Cells that brought nothing for `ticks` ticks, to be deleted from a map that is filling up. They
  * are remembered until the map has been without them for a minute of ticks.
  */

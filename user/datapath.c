@@ -249,6 +249,7 @@ static int map_all(struct datapath *datapath)
 	datapath->vips = map_memory(object->maps.larch_vips);
 	datapath->services = map_memory(object->maps.larch_services);
 	datapath->pressure = map_memory(object->maps.larch_pressure);
+	datapath->connects = map_memory(object->maps.larch_connects);
 	datapath->flows = map_memory(object->maps.larch_flows);
 	datapath->buckets = bpf_map__max_entries(object->maps.larch_flows);
 	datapath->backends = bpf_map__fd(object->maps.larch_backends);
@@ -260,7 +261,7 @@ static int map_all(struct datapath *datapath)
 	datapath->leaf_traffic = bpf_map__fd(object->maps.larch_leaf_cnt);
 	return datapath->settings && datapath->active && datapath->kernel->plans &&
 			       datapath->live && datapath->vips && datapath->services &&
-			       datapath->pressure && datapath->flows
+			       datapath->pressure && datapath->connects && datapath->flows
 		       ? 0
 		       : -ENOMEM;
 }

@@ -340,12 +340,22 @@ static void switch_off(struct judge *judge)
 	judge->off_left = judge->off_length;
 }
 
-static void switch_on(struct judge *judge)
+void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS])
+{
+	add_block(judge, arm);
+}
+
+void judge_clear(struct judge *judge)
 {
 	memset(judge->below, 0, sizeof(judge->below));
 	memset(judge->sum_us, 0, sizeof(judge->sum_us));
 	judge->blocks = 0;
 	judge->worse = 0;
+}
+
+static void switch_on(struct judge *judge)
+{
+	judge_clear(judge);
 	judge->on_ticks = 0;
 }
 

@@ -24,6 +24,12 @@ void judge_free(struct judge *judge);
 /* Adds what one tick measured. arm[JUDGE_ARMS]: response histograms of this tick alone. */
 void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS]);
 
+/* The same of values that are compared, but judged by nobody: the verdict stays. */
+void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS]);
+
+/* Forgets all evidence. */
+void judge_clear(struct judge *judge);
+
 struct judge_quantile {
 	double learned_us, control_us;
 	double ratio;		      /* control / learned: above 1, learning helps */

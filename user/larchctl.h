@@ -69,6 +69,8 @@ void larchctl_show_stat(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_tree(const struct larchctl *ctl, const json_t *answer);
 /* The services of `tree` as a picture. */
 void larchctl_show_svg(const json_t *services, FILE *to);
+/* Both arms over time, as lines of small bars. */
+void larchctl_show_series(const json_t *series);
 void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_history(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);

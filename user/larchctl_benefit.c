@@ -6,14 +6,14 @@
 #include "columns.h"
 #include "larchctl.h"
 
-static void show_values(const json_t *service)
+static void show_values(const json_t *of, const char *titles)
 {
-	struct columns *columns = columns_new("VALUE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
+	struct columns *columns = columns_new(titles);
 	char text[COLUMNS_NUMBER];
 	const json_t *value;
 	size_t i;
 
-	json_array_foreach (json_object_get(service, "values"), i, value) {
+	json_array_foreach (json_object_get(of, "values"), i, value) {
 		columns_add(columns, larchctl_text(value, "value"));
 		columns_add(columns, larchctl_us(value, "learned_us", text));
 		columns_add(columns, larchctl_us(value, "control_us", text));
@@ -24,11 +24,64 @@ static void show_values(const json_t *service)
 	columns_print(columns, stdout, 2);
 }
 
+/* Connect times decide nothing: they are on the way, where a near backend shows. */
+static void show_connect(const json_t *service)
+{
+	const json_t *connect = json_object_get(service, "connect");
+
+	if (larchctl_number(json_object_get(connect, "learned"), "samples") > 0)
+		show_values(connect, "CONNECT >LEARNED >CONTROL >RATIO 95%-INTERVAL");
+}
+
+/* Samples, mean and quantiles of an arm. */
+static void add_arm(struct columns *columns, const json_t *arm, bool connect)
+{
+	char text[COLUMNS_NUMBER];
+
+	columns_add(columns, larchctl_count(arm, "samples", text));
+	columns_add(columns, larchctl_us(arm, "mean_us", text));
+	columns_add(columns, larchctl_us(arm, "p50_us", text));
+	columns_add(columns, larchctl_us(arm, "p95_us", text));
+	if (!connect)
+		return;
+	columns_add(columns, larchctl_us(arm, "p99_us", text));
+	columns_add(columns, larchctl_us(arm, "connect_us", text));
+}
+
+static void add_ratio(struct columns *columns, const json_t *of)
+{
+	if (isfinite(larchctl_number(of, "ratio")))
+		columns_addf(columns, "%.2f", larchctl_number(of, "ratio"));
+	else
+		columns_add(columns, NULL);
+}
+
+static void show_leaves(const json_t *service)
+{
+	const json_t *list = json_object_get(service, "leaves"), *leaf;
+	struct columns *columns;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	columns =
+		columns_new("LEAF >LEARNED >mean >p50 >p95 >p99 >connect >CONTROL >mean >p50 >p95 "
+			    ">p99 >connect >RATIO CLIENTS");
+	json_array_foreach (list, i, leaf) {
+		columns_addf(columns, "%.0f", larchctl_number(leaf, "leaf"));
+		add_arm(columns, json_object_get(leaf, "learned"), true);
+		add_arm(columns, json_object_get(leaf, "control"), true);
+		add_ratio(columns, leaf);
+		columns_add(columns, larchctl_text(json_object_get(leaf, "clients"), "text"));
+	}
+	puts("\n  by leaf of the tree, recent samples:");
+	columns_print(columns, stdout, 2);
+}
+
 static void show_prefixes(const json_t *service)
 {
 	const json_t *list = json_object_get(service, "prefixes"), *prefix;
 	struct columns *columns;
-	char text[COLUMNS_NUMBER];
 	size_t i;
 
 	if (json_array_size(list) == 0)
@@ -39,15 +92,9 @@ static void show_prefixes(const json_t *service)
 		for (int arm = 0; arm < 2; arm++) {
 			const json_t *of = json_object_get(prefix, arm ? "control" : "learned");
 
-			columns_add(columns, larchctl_count(of, "samples", text));
-			columns_add(columns, larchctl_us(of, "mean_us", text));
-			columns_add(columns, larchctl_us(of, "p50_us", text));
-			columns_add(columns, larchctl_us(of, "p95_us", text));
+			add_arm(columns, of, false);
 		}
-		if (isfinite(larchctl_number(prefix, "ratio")))
-			columns_addf(columns, "%.2f", larchctl_number(prefix, "ratio"));
-		else
-			columns_add(columns, NULL);
+		add_ratio(columns, prefix);
 	}
 	puts("\n  by client prefix, recent samples:");
 	columns_print(columns, stdout, 2);
@@ -65,7 +112,10 @@ static void show_one_benefit(const json_t *service)
 	       larchctl_number(json_object_get(service, "learned"), "samples"),
 	       larchctl_number(json_object_get(service, "control"), "samples"),
 	       larchctl_number(service, "ticks"));
-	show_values(service);
+	show_values(service, "RESPONSE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
+	show_connect(service);
+	larchctl_show_series(json_object_get(service, "series"));
+	show_leaves(service);
 	show_prefixes(service);
 }
 

@@ -23,6 +23,7 @@ struct generation;
 struct instead;
 struct larch_tuple;
 struct region;
+struct series;
 struct service;
 
 /* Kinds of errors, for the exit status of larchctl. */
@@ -141,6 +142,12 @@ json_t *report_change(const struct controller *controller, const struct service 
 /* What would have had to differ for a candidate: see report_instead.c; null: nothing to tell. */
 json_t *report_instead(const struct controller *controller, const struct explain *explain,
 		       const struct explain_candidate *candidate, const struct instead *instead);
+
+/* How both arms went over time: see report_series.c. */
+json_t *report_series(const struct series *series);
+
+/* Both arms, by the leaves of the tree in force: see report_leaves.c. */
+json_t *report_leaves(const struct controller *controller, const struct service *service);
 
 /* --- words (report_words.c) --- */
 

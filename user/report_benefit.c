@@ -3,6 +3,8 @@
  * benefit: {"services":[{"service","state","reason","ticks","enough","verdict","sentence",
  *    "tried_again_ticks","learned":{"samples"},"control":{"samples"},
  *    "values":[{"value":"mean|p50|p95|p99","learned_us","control_us","ratio","low","high"}],
+ *    "connect":{"enough","learned":{"samples"},"control":{"samples"},"values":[...]},
+ *    "leaves":[...] (report_leaves.c),"series":{...} (report_series.c),
  *    "prefixes":[{"prefix","learned":{"samples","mean_us","p50_us","p95_us"},"control":{...},
  *                 "ratio"}]}]}
  * history: {"services":[{"service","published","generations":[{"generation","digest","when","why",
@@ -104,22 +106,39 @@ static json_t *prefixes(const struct service *service, const json_t *request)
 	return list;
 }
 
+static json_t *values(const struct judge_report *report)
+{
+	return json_pack("[o,o,o,o]", value("mean", &report->mean), value("p50", &report->p50),
+			 value("p95", &report->p95), value("p99", &report->p99));
+}
+
+static json_t *connect_times(const struct service *service)
+{
+	struct judge_report report = {};
+
+	if (service->connect)
+		judge_compare(service->connect, JUDGE_BLOCKS, &report);
+	return json_pack("{s:b, s:{s:o}, s:{s:o}, s:o}", "enough", report.enough, "learned",
+			 "samples", report_real(report.learned_samples), "control", "samples",
+			 report_real(report.control_samples), "values", values(&report));
+}
+
 static json_t *benefit(struct controller *controller, struct service *service,
 		       const json_t *request)
 {
 	const struct judge_report *report = &service->report;
 
-	(void)controller;
 	return json_pack(
-		"{s:s, s:s, s:o, s:I, s:b, s:s, s:o, s:i, s:{s:o}, s:{s:o}, s:[o,o,o,o], s:o}",
+		"{s:s, s:s, s:o, s:I, s:b, s:s, s:o, s:i, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, "
+		"s:o}",
 		"service", service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "ticks", (json_int_t)report->ticks, "enough",
 		report->enough, "verdict", verdict(report), "sentence", sentence(service),
 		"tried_again_ticks", service->judge ? judge_off_ticks(service->judge) : 0,
 		"learned", "samples", report_real(report->learned_samples), "control", "samples",
-		report_real(report->control_samples), "values", value("mean", &report->mean),
-		value("p50", &report->p50), value("p95", &report->p95), value("p99", &report->p99),
-		"prefixes", prefixes(service, request));
+		report_real(report->control_samples), "values", values(report), "connect",
+		connect_times(service), "leaves", report_leaves(controller, service), "series",
+		report_series(&service->series), "prefixes", prefixes(service, request));
 }
 
 json_t *report_benefit(struct controller *controller, const json_t *request)

@@ -33,6 +33,7 @@ void service_close(struct service *service)
 	generation_free(service->current);
 	cells_free(service->cells);
 	judge_free(service->judge);
+	judge_free(service->connect);
 	ring_builder_free(service->builder);
 	for (size_t i = 0; i < SERVICE_HISTORY; i++)
 		json_decref(service->event[i].changes);
@@ -308,12 +309,48 @@ static void steer_by(struct controller *controller, struct service *service,
 	controller_clock(controller, STAGE_PUBLISH, clock);
 }
 
+/* What is new in the kernel's histograms of connect times. The first look is where they begin. */
+static void read_connects(const struct controller *controller, struct service *service,
+			  struct latency out[JUDGE_ARMS])
+{
+	memset(out, 0, JUDGE_ARMS * sizeof(*out));
+	for (uint32_t arm = 0; arm < JUDGE_ARMS; arm++) {
+		const struct larch_connects *now =
+			&controller->datapath->connects[larch_connects_index(service->id, arm)];
+		struct larch_connects *seen = &service->connects_seen[arm];
+
+		for (size_t i = 0; i < LARCH_LATENCY_BUCKETS; i++) {
+			uint32_t count = __atomic_load_n(&now->latency[i], __ATOMIC_RELAXED);
+
+			if (service->connects_known)
+				out[arm].bucket[i] = count - seen->latency[i];
+			seen->latency[i] = count;
+		}
+	}
+	service->connects_known = true;
+}
+
+/* Notes how both arms went; what is measured while learning is switched off is no evidence. */
+static void observe(const struct controller *controller, struct service *service)
+{
+	bool learned = service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
+	struct latency connect[JUDGE_ARMS];
+
+	read_connects(controller, service, connect);
+	series_add(&service->series, time(NULL), learned, cells_arms(service->cells), connect);
+	if (judge_verdict(service->judge) == JUDGE_ON)
+		judge_observe(service->connect, connect);
+}
+
 static void judge(struct controller *controller, struct service *service, uint64_t *clock)
 {
 	enum judge_verdict before = judge_verdict(service->judge);
 
+	observe(controller, service);
 	judge_add(service->judge, cells_arms(service->cells));
 	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
+	if (before == JUDGE_OFF && judge_verdict(service->judge) == JUDGE_ON)
+		judge_clear(service->connect);
 	if (judge_verdict(service->judge) != before && service->current)
 		service->members_changed = true; /* steer by the other arm from now on */
 	controller_clock(controller, STAGE_JUDGE, clock);

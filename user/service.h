@@ -18,6 +18,7 @@
 #include "judge.h"
 #include "learner.h"
 #include "ring.h"
+#include "series.h"
 
 struct controller;
 
@@ -56,7 +57,11 @@ struct service {
 	struct ring_builder *builder;
 	struct cells *cells;
 	struct judge *judge;
-	struct judge_report report;	 /* after the last tick */
+	struct judge_report report; /* after the last tick */
+	struct judge *connect;	    /* compares connect times; they decide nothing */
+	struct larch_connects connects_seen[JUDGE_ARMS]; /* in the kernel, at the last tick */
+	bool connects_known;				 /* connects_seen is set */
+	struct series series;
 	struct cells_statistics counted; /* of the last tick */
 	struct generation *current;	 /* what the kernel steers by; NULL before the first */
 	struct generation *shadow;	 /* the last one trained, published or not; NULL: none */

@@ -44,6 +44,18 @@ struct larch_samples {
 	__u32 latency[LARCH_LATENCY_BUCKETS]; /* of responses, by larch_latency_bucket() */
 };
 
+/* Entry of larch_connects: connect times of one arm of a service. Counts only grow. */
+struct larch_connects {
+	__u32 latency[LARCH_LATENCY_BUCKETS]; /* by larch_latency_bucket() */
+};
+
+#define LARCH_ARMS 2
+
+LARCH_INLINE __u32 larch_connects_index(__u32 service, __u32 arm)
+{
+	return service * LARCH_ARMS + arm;
+}
+
 _Static_assert(sizeof(struct larch_cell) == 24, "no hidden padding");
 
 #define LARCH_SOURCE_IPV6 (1ull << 48)

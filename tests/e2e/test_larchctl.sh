@@ -180,6 +180,21 @@ test_reload_is_honest() {
 	refused 0 reloaded lab_ctl reload && same "config ok" "$(json config ok -- status)" true
 }
 
+test_benefit_tells_connect_leaves_and_time() {
+	local ticks
+	learning=on larch_config | larchd_reload || return
+	load_start benefit --rate 400 --duration 3 --requests 2
+	load_wait || return
+	refused 0 "p95 of response over the last" lab_ctl benefit web || return
+	check "connects learned" "$(json services 0 connect learned samples -- benefit web) > 100" &&
+		check "connects control" "$(json services 0 connect control samples -- benefit web) > 5" &&
+		same "leaves" "$(json services 0 leaves '#' -- benefit web)" \
+			"$(json services 0 leaves '#' -- tree web)" || return
+	ticks=$(json services 0 series ticks when '#' -- benefit web)
+	check "ticks" "$ticks > 5" &&
+		same "points" "$(json services 0 series ticks connect control p99_us '#' -- benefit web)" "$ticks"
+}
+
 test_history_names_the_last_generation() {
 	local count
 	sleep 0.5

@@ -73,6 +73,7 @@ static void open_balancer(bool frags)
 	balancer.ring = lent_memory(larch->maps.larch_rings, sizeof(*balancer.ring));
 	balancer.costs = lent_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
 	balancer.live = lent_memory(larch->maps.larch_live, sizeof(*balancer.live));
+	balancer.connects = lent_memory(larch->maps.larch_connects, sizeof(*balancer.connects));
 	balancer.pressure = lent_memory(larch->maps.larch_pressure, sizeof(*balancer.pressure));
 	balancer.capture = lent_memory(larch->maps.larch_capture, sizeof(*balancer.capture));
 	captured = NULL;

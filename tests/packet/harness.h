@@ -41,6 +41,7 @@ struct balancer {
 	struct larch_ring *ring;   /* see larch_ring_index() */
 	struct larch_costs *costs; /* see larch_costs_index() */
 	struct larch_live *live;
+	struct larch_connects *connects;
 	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
 	struct larch_capture *capture;
 };

@@ -23,6 +23,25 @@ Test(sample, connect_is_from_the_syn_to_the_first_ack)
 	cr_assert_eq(samples().responses, 0);
 }
 
+Test(sample, connect_times_have_a_histogram_for_each_arm)
+{
+	const struct larch_connects *arm =
+		&balancer.connects[larch_connects_index(client_cell().service, LARCH_ARM_LEARNED)];
+	uint32_t bucket;
+
+	connect_in(SHORT_US);
+	bucket = larch_latency_bucket((uint32_t)samples().connect_us);
+	cr_assert_eq(arm[0].latency[bucket], 1);
+	for (uint32_t i = 0; i < LARCH_LATENCY_BUCKETS; i++)
+		cr_assert_eq(arm[1].latency[i], 0);
+	client = (struct spec){.client = client_in_arm(0, LARCH_ARM_CONTROL)};
+	connect_in(SHORT_US);
+	bucket = 0;
+	for (uint32_t i = 0; i < LARCH_LATENCY_BUCKETS; i++)
+		bucket += arm[1].latency[i];
+	cr_assert_eq(bucket, 1);
+}
+
 Test(sample, connect_is_at_least_a_microsecond)
 {
 	connect_in(0);

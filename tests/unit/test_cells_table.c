@@ -228,3 +228,70 @@ Test(cells_table, prefixes_are_bounded)
 	free(found);
 	cells_free(cells);
 }
+
+/* Prefixes 1 and 2 reach leaf 0 of a tree, others leaf 1. */
+static struct larch_tree cells_tree(void)
+{
+	struct larch_tree tree = {.depth = 1, .leaves = 2};
+
+	tree.node[0].feature = LARCH_FEATURE_SOURCE;
+	tree.node[0].threshold = 2;
+	tree.leaf[1] = 1;
+	return tree;
+}
+
+Test(cells_table, leaves_hold_what_reaches_them_by_arm)
+{
+	const struct larch_tree tree = cells_tree();
+	static struct cells_leaf leaf[LARCH_MAX_LEAVES];
+	struct cells *cells = cells_test_new();
+
+	cells_feed(cells, cells_key(1, 5, LARCH_ARM_LEARNED), cells_flows(30, 1000));
+	cells_feed(cells, cells_key(2, 900, LARCH_ARM_LEARNED), cells_flows(10, 9000));
+	cells_feed(cells, cells_key(2, 7, LARCH_ARM_CONTROL), cells_flows(4, 3000));
+	cells_feed(cells, cells_key(3, 7, LARCH_ARM_CONTROL), cells_flows(7, 500));
+	cells_leaves(cells, &tree, leaf);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_LEARNED]), 40, 1e-3);
+	cr_expect_float_eq(leaf[0].arm[LARCH_ARM_LEARNED].bucket[larch_latency_bucket(9000)], 10,
+			   1e-3);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_CONTROL]), 4, 1e-3);
+	cr_expect_float_eq(leaf[0].connect_us[LARCH_ARM_CONTROL], 4 * 1500, 1e-3);
+	cr_expect_float_eq(latency_count(&leaf[1].arm[LARCH_ARM_CONTROL]), 7, 1e-3);
+	cr_expect_eq(latency_count(&leaf[1].arm[LARCH_ARM_LEARNED]), 0);
+	cells_free(cells);
+}
+
+Test(cells_table, leaves_fade_by_both_half_lives_and_grow_with_new_buckets)
+{
+	const struct larch_tree tree = cells_tree();
+	static struct cells_leaf leaf[LARCH_MAX_LEAVES];
+	const struct larch_cell key = cells_key(1, 5, LARCH_ARM_LEARNED);
+	struct cells *cells = cells_test_new();
+	struct larch_samples now = cells_flows(64, 1000);
+
+	cells_feed(cells, key, now);
+	for (int i = 0; i < CELLS_SERVER; i++)
+		cells_begin(cells);
+	cells_leaves(cells, &tree, leaf);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_LEARNED]), 32, 0.01);
+	cr_expect_float_eq(leaf[0].connects[LARCH_ARM_LEARNED], 2, 0.01);
+	now.responses += 8;
+	now.response_us += 8 * 50000;
+	now.server_us += 8 * 50000;
+	now.latency[larch_latency_bucket(50000)] += 8;
+	cells_feed(cells, key, now);
+	cells_leaves(cells, &tree, leaf);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_LEARNED]), 40, 0.01);
+	cr_expect_float_eq(leaf[0].arm[LARCH_ARM_LEARNED].bucket[larch_latency_bucket(1000)], 32,
+			   0.01);
+	for (int i = 0; i < 30 * CELLS_SERVER; i++)
+		cells_begin(cells);
+	now.responses++;
+	now.response_us += 1000;
+	now.server_us += 1000;
+	now.latency[larch_latency_bucket(1000)]++;
+	cells_feed(cells, key, now);
+	cells_leaves(cells, &tree, leaf);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_LEARNED]), 1, 1e-3);
+	cells_free(cells);
+}

@@ -403,6 +403,26 @@ Test(judge, the_evidence_stays_to_be_seen_while_off)
 	judge_free(judge);
 }
 
+Test(judge, what_is_only_observed_is_never_judged)
+{
+	struct judge_world bad = judge_world(1, 3, 100);
+	struct latency arm[JUDGE_ARMS];
+	struct judge *judge = judge_test_new();
+	struct judge_report report;
+
+	for (unsigned i = 0; i < 60; i++) {
+		judge_second(&bad, arm);
+		judge_observe(judge, arm);
+		cr_assert_eq(judge_verdict(judge), JUDGE_ON);
+	}
+	judge_compare(judge, JUDGE_BLOCKS, &report);
+	cr_expect_lt(report.p50.ratio_high, 1);
+	judge_clear(judge);
+	judge_compare(judge, JUDGE_BLOCKS, &report);
+	cr_expect_eq(report.learned_samples, 0);
+	judge_free(judge);
+}
+
 Test(judge, off_periods_double_up_to_the_longest)
 {
 	static const unsigned expected[] = {30, 60, 120, 240, 480, 960, 960};

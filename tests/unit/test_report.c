@@ -333,6 +333,67 @@ Test(report, benefit_needs_the_whole_interval_on_one_side)
 	cr_assert_str_eq(benefit_verdict(1.1, 1.3, false), "not enough");
 }
 
+Test(report, benefit_tells_arms_by_leaf)
+{
+	struct cells *cells = world.controller->service[3].cells;
+	static const uint16_t backend[] = {SCENE_FIRST};
+	struct larch_samples samples = {
+		.connects = 8,
+		.connect_us = 8000,
+		.responses = 8,
+		.response_us = 16000,
+		.server_us = 8000,
+		.work_us = 8000,
+	};
+	struct larch_cell cell = {.source = SCENE_BORDER, .backend = SCENE_FIRST};
+	const json_t *leaf;
+	json_t *answer;
+
+	samples.latency[larch_latency_bucket(2000)] = 8;
+	cr_assert_eq(cells_members(cells, backend, 1), 0);
+	cells_begin(cells);
+	cr_assert_eq(cells_update(cells, &cell, &samples, true), 0);
+	cell.arm = LARCH_ARM_CONTROL;
+	cr_assert_eq(cells_update(cells, &cell, &samples, true), 0);
+	answer = report_ask("{\"command\":\"benefit\"}");
+	leaf = report_first(report_first(answer, "services"), "leaves");
+	cr_expect_eq(json_array_size(json_object_get(report_first(answer, "services"), "leaves")),
+		     SCENE_LEAVES);
+	cr_expect_str_eq(report_word(json_object_get(leaf, "clients"), "text"),
+			 "0.0.0.0/5, 8.0.0.0/7, 10.0.0.0/15");
+	cr_expect_eq(report_value_of(json_object_get(leaf, "control"), "samples"), 8);
+	cr_expect_eq(report_value_of(json_object_get(leaf, "learned"), "connect_us"), 1000);
+	cr_expect_float_eq(report_value_of(leaf, "ratio"), 1, 1e-9);
+	leaf = json_array_get(json_object_get(report_first(answer, "services"), "leaves"), 1);
+	cr_expect(json_is_null(json_object_get(json_object_get(leaf, "learned"), "p99_us")));
+	json_decref(answer);
+}
+
+Test(report, benefit_tells_both_arms_over_time)
+{
+	struct latency response[JUDGE_ARMS] = {}, connect[JUDGE_ARMS] = {};
+	const json_t *series, *ticks;
+	json_t *answer;
+
+	response[LARCH_ARM_LEARNED].bucket[60] = 5;
+	series_add(&world.controller->service[3].series, 60, false, response, connect);
+	series_add(&world.controller->service[3].series, 120, true, response, connect);
+	answer = report_ask("{\"command\":\"benefit\"}");
+	series = json_object_get(report_first(answer, "services"), "series");
+	ticks = json_object_get(series, "ticks");
+	cr_expect_eq(json_integer_value(json_array_get(json_object_get(ticks, "when"), 1)), 120);
+	cr_expect(json_is_true(json_array_get(json_object_get(ticks, "learned"), 1)));
+	ticks = json_object_get(ticks, "response");
+	cr_expect_eq(json_integer_value(report_first(json_object_get(ticks, "learned"), "samples")),
+		     5);
+	cr_expect_gt(json_integer_value(report_first(json_object_get(ticks, "learned"), "p99_us")),
+		     0);
+	cr_expect(json_is_null(report_first(json_object_get(ticks, "control"), "p99_us")));
+	cr_expect_eq(json_array_size(json_object_get(json_object_get(series, "minutes"), "when")),
+		     1);
+	json_decref(answer);
+}
+
 Test(report, history_begins_with_the_oldest_that_is_left)
 {
 	struct service *service = &world.controller->service[3];
