@@ -26,7 +26,8 @@ struct judge {
 	uint64_t blocks; /* added since the evidence was last cleared */
 	float below[JUDGE_ARMS][BUCKETS][JUDGE_BLOCKS]; /* responses up to and with a bucket */
 	double sum_us[JUDGE_ARMS][JUDGE_BLOCKS];
-	unsigned worse;	     /* ticks in a row that found learned worse */
+	double square_us[JUDGE_ARMS][JUDGE_BLOCKS]; /* sum of squares */
+	unsigned worse;				    /* ticks in a row that found learned worse */
 	unsigned off_left;   /* ticks until learning is tried again; 0: it is on */
 	unsigned off_length; /* of the last off period; 0: there was none */
 	unsigned on_ticks;   /* since it ended */
@@ -184,16 +185,15 @@ static double few_blocks(unsigned blocks)
 	return sqrt(blocks / freedom) * (1 + 1.25 / freedom + 1.2 / (freedom * freedom));
 }
 
-static void set_interval(struct judge_quantile *out, double *ratio, unsigned count, unsigned blocks)
+static void set_interval(struct judge_quantile *out, double *ratio, unsigned count, unsigned blocks,
+			 double widen)
 {
 	unsigned tail = count * TAIL / RESAMPLES;
-	double widen;
 
 	if (count == 0 || blocks < 2) {
 		out->ratio_low = out->ratio_high = out->ratio;
 		return;
 	}
-	widen = few_blocks(blocks);
 	qsort(ratio, count, sizeof(*ratio), compare_doubles);
 	out->ratio_low = out->ratio * pow(ratio[tail] / out->ratio, widen);
 	out->ratio_high = out->ratio * pow(ratio[count - 1 - tail] / out->ratio, widen);
@@ -213,6 +213,66 @@ static void estimate(const struct judge *judge, const struct window *window, uns
 						  &hint[s][LARCH_ARM_CONTROL]);
 		out[s].ratio = latency_ratio(out[s].control_us, out[s].learned_us);
 	}
+}
+
+/* Variance of one sample of an arm, in squares of its mean. */
+static double spread(const struct judge *judge, const struct window *window, unsigned arm,
+		     double mean)
+{
+	double square = 0;
+
+	for (unsigned i = 0; i < window->count; i++)
+		square += window->times[window->block[i]] * judge->square_us[arm][window->block[i]];
+	return square / fmax(window->samples[arm] * mean * mean, 1e-9) - 1;
+}
+
+/*
+ * Variance of the logarithm of the means' ratio, from how far each block is from what the whole
+ * would lead to expect of it.
+ */
+static double ratio_variance(const struct judge *judge, const struct window *whole,
+			     const double us[JUDGE_ARMS])
+{
+	double variance = 0;
+
+	for (unsigned i = 0; i < whole->count; i++) {
+		unsigned b = whole->block[i];
+		double off = 0;
+
+		for (unsigned arm = 0; arm < JUDGE_ARMS; arm++) {
+			double samples = (double)judge->below[arm][BUCKETS - 1][b];
+			double part = (judge->sum_us[arm][b] - us[arm] * samples) /
+				      (us[arm] * whole->samples[arm]);
+
+			off += arm == LARCH_ARM_CONTROL ? part : -part;
+		}
+		variance += off * off;
+	}
+	return variance;
+}
+
+/*
+ * How much wider the means' interval has to be than the blocks say. Latencies have long tails, of
+ * which few control samples have met little: their mean is then too low, and so is what they say
+ * of its error. The many learned samples know the tail.
+ */
+static double unmet_tail(const struct judge *judge, const struct window *whole,
+			 const struct judge_quantile *mean)
+{
+	const double us[JUDGE_ARMS] = {
+		[LARCH_ARM_LEARNED] = mean->learned_us,
+		[LARCH_ARM_CONTROL] = mean->control_us,
+	};
+	double learned, control, variance;
+
+	if (us[LARCH_ARM_LEARNED] <= 0 || us[LARCH_ARM_CONTROL] <= 0)
+		return 1;
+	learned = spread(judge, whole, LARCH_ARM_LEARNED, us[LARCH_ARM_LEARNED]);
+	control = spread(judge, whole, LARCH_ARM_CONTROL, us[LARCH_ARM_CONTROL]);
+	variance = ratio_variance(judge, whole, us);
+	if (learned <= control || variance <= 0)
+		return 1;
+	return sqrt(1 + (learned - control) / whole->samples[LARCH_ARM_CONTROL] / variance);
 }
 
 static void bootstrap(const struct judge *judge, const struct window *whole, unsigned which,
@@ -239,9 +299,14 @@ static void bootstrap(const struct judge *judge, const struct window *whole, uns
 		}
 		count++;
 	}
-	for (unsigned s = 0; s < STATISTICS; s++)
-		if (which & 1u << s)
-			set_interval(&out[s], ratio[s], count, whole->count);
+	for (unsigned s = 0; s < STATISTICS; s++) {
+		double widen = whole->count > 1 ? few_blocks(whole->count) : 1;
+
+		if (!(which & 1u << s))
+			continue;
+		widen *= s == MEAN ? unmet_tail(judge, whole, &out[MEAN]) : 1;
+		set_interval(&out[s], ratio[s], count, whole->count, widen);
+	}
 }
 
 static unsigned kept_blocks(const struct judge *judge, unsigned limit)
@@ -297,18 +362,22 @@ static bool learned_worse(const struct judge *judge)
 	unsigned hint[STATISTICS][JUDGE_ARMS];
 	struct window window;
 	unsigned suspect = 0;
+	bool worse = false;
 
 	window_open(judge, kept_blocks(judge, JUDGE_BLOCKS), &window);
 	if (!has_samples(&window, JUDGE_VERDICT_SAMPLES))
 		return false;
-	estimate(judge, &window, 1u << MEAN | 1u << P95, found, hint);
-	suspect |= found[MEAN].ratio < JUDGE_HARMLESS ? 1u << MEAN : 0;
-	suspect |= found[P95].ratio < JUDGE_HARMLESS ? 1u << P95 : 0;
+	estimate(judge, &window, 1u << MEAN | 1u << P50 | 1u << P95, found, hint);
+	for (unsigned s = MEAN; s <= P95; s++)
+		suspect |= found[s].ratio < JUDGE_HARMLESS ? 1u << s : 0;
+	if (!(suspect & 1u << MEAN)) /* a dearer middle may be worth a cheaper tail */
+		suspect &= ~(1u << P50);
 	if (!suspect)
 		return false;
 	bootstrap(judge, &window, suspect, found, hint);
-	return (suspect & 1u << MEAN && surely_worse(&found[MEAN])) ||
-	       (suspect & 1u << P95 && surely_worse(&found[P95]));
+	for (unsigned s = MEAN; s <= P95; s++)
+		worse |= suspect & 1u << s && surely_worse(&found[s]);
+	return worse;
 }
 
 /* Adds a block; returns how many samples it holds. */
@@ -318,14 +387,16 @@ static double add_block(struct judge *judge, const struct latency arm[JUDGE_ARMS
 	double samples = 0;
 
 	for (unsigned a = 0; a < JUDGE_ARMS; a++) {
-		double below = 0, sum = 0;
+		double below = 0, sum = 0, square = 0;
 
 		for (unsigned i = 0; i < BUCKETS; i++) {
 			below += arm[a].bucket[i];
 			sum += arm[a].bucket[i] * latency_value(i, 0.5);
+			square += arm[a].bucket[i] * latency_value(i, 0.5) * latency_value(i, 0.5);
 			judge->below[a][i][b] = (float)below;
 		}
 		judge->sum_us[a][b] = sum;
+		judge->square_us[a][b] = square;
 		samples += below;
 	}
 	return samples;
@@ -349,6 +420,7 @@ void judge_clear(struct judge *judge)
 {
 	memset(judge->below, 0, sizeof(judge->below));
 	memset(judge->sum_us, 0, sizeof(judge->sum_us));
+	memset(judge->square_us, 0, sizeof(judge->square_us));
 	judge->blocks = 0;
 	judge->worse = 0;
 }
