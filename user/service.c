@@ -194,7 +194,8 @@ static int publish(struct controller *controller, struct service *service,
 	service->members_changed = false;
 	service->age = 0;
 	publish_live(controller, service);
-	record(controller, service, last, why);
+	record(controller, service, last, *service->verdict ? service->verdict : why);
+	service->verdict[0] = '\0';
 	if (service->shadow != last)
 		generation_free(last);
 	return 0;
@@ -235,9 +236,7 @@ void service_republish(struct controller *controller, struct service *service, c
 
 static void set_state(struct service *service, enum service_state state, const char *reason)
 {
-	if (service->state != state && state == SERVICE_JUDGED)
-		log_warning("%s: learning switched off: %s", service->config->name, reason);
-	else if (service->state != state)
+	if (service->state != state && state != SERVICE_JUDGED) /* the verdict has been logged */
 		log_info("%s: %s", service->config->name, reason ? reason : "learning steers");
 	service->state = state;
 	service->reason = reason;
@@ -330,16 +329,58 @@ static void read_connects(const struct controller *controller, struct service *s
 	service->connects_known = true;
 }
 
-/* Notes how both arms went; what is measured while learning is switched off is no evidence. */
+static bool is_steering(const struct service *service)
+{
+	return service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
+}
+
+/* Notes how both arms went. */
 static void observe(const struct controller *controller, struct service *service)
 {
-	bool learned = service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
 	struct latency connect[JUDGE_ARMS];
 
 	read_connects(controller, service, connect);
-	series_add(&service->series, time(NULL), learned, cells_arms(service->cells), connect);
+	series_add(&service->series, time(NULL), is_steering(service), cells_arms(service->cells),
+		   connect);
 	if (judge_verdict(service->judge) == JUDGE_ON)
 		judge_observe(service->connect, connect);
+}
+
+/*
+ * Only learning that steers can do harm: before it does (in shadow, or while it gathers samples)
+ * both arms go the same way, which is shown and says nothing of what comes.
+ */
+static void take_evidence(struct service *service)
+{
+	bool steers = is_steering(service);
+
+	if (steers && !service->judged_steering) {
+		judge_clear(service->judge);
+		judge_clear(service->connect);
+	}
+	service->judged_steering = steers;
+	if (steers || judge_verdict(service->judge) == JUDGE_OFF)
+		judge_add(service->judge, cells_arms(service->cells));
+	else
+		judge_observe(service->judge, cells_arms(service->cells));
+}
+
+/* Loudly; and the next publication, which carries it out, says the same in the history. */
+static void tell_verdict(struct service *service)
+{
+	const struct judge_quantile *mean = &service->report.mean, *p95 = &service->report.p95;
+
+	if (judge_verdict(service->judge) == JUDGE_ON) {
+		snprintf(service->verdict, sizeof(service->verdict), "learning is tried again");
+		log_info("%s: %s", service->config->name, service->verdict);
+		return;
+	}
+	snprintf(service->verdict, sizeof(service->verdict),
+		 "learning switched off: worse than control (mean %.2f, p95 %.2f times as long); "
+		 "tried "
+		 "again in %u ticks",
+		 1 / mean->ratio, 1 / p95->ratio, judge_off_ticks(service->judge));
+	log_warning("%s: %s", service->config->name, service->verdict);
 }
 
 static void judge(struct controller *controller, struct service *service, uint64_t *clock)
@@ -347,12 +388,13 @@ static void judge(struct controller *controller, struct service *service, uint64
 	enum judge_verdict before = judge_verdict(service->judge);
 
 	observe(controller, service);
-	judge_add(service->judge, cells_arms(service->cells));
+	take_evidence(service);
 	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
-	if (before == JUDGE_OFF && judge_verdict(service->judge) == JUDGE_ON)
-		judge_clear(service->connect);
-	if (judge_verdict(service->judge) != before && service->current)
-		service->members_changed = true; /* steer by the other arm from now on */
+	if (judge_verdict(service->judge) != before) {
+		tell_verdict(service);
+		service->members_changed |=
+			service->current != NULL; /* steer by the other arm from now on */
+	}
 	controller_clock(controller, STAGE_JUDGE, clock);
 }
 

@@ -58,6 +58,8 @@ struct service {
 	struct cells *cells;
 	struct judge *judge;
 	struct judge_report report; /* after the last tick */
+	bool judged_steering;	    /* the judge's evidence is of learning that steered */
+	char verdict[120];	    /* that the next publication carries out; "": none */
 	struct judge *connect;	    /* compares connect times; they decide nothing */
 	struct larch_connects connects_seen[JUDGE_ARMS]; /* in the kernel, at the last tick */
 	bool connects_known;				 /* connects_seen is set */

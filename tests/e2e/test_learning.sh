@@ -137,4 +137,80 @@ test_off_trains_and_publishes_nothing() {
 		check "near share" "$(near_share 0) > 0.4 && $(near_share 0) < 0.6"
 }
 
+# little LENGTH NUMBER: the bytes of a number, in hexadecimal, the last one first.
+little() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		printf '%02x ' $((($2 >> (8 * i)) & 255))
+	done
+}
+
+# cell ARM FLOWS MS: makes larch_cells say that so many flows of an arm took so long at b1, in all.
+# Buckets of 4, 8, 16 ... ms are 80, 88, 96 ...
+cell() {
+	local us=$(($3 * 1024)) bucket=80 i ms
+	for ((ms = 4; ms < $3; ms *= 2)); do
+		bucket=$((bucket + 8))
+	done
+	{
+		little 8 $((0x0a0100))
+		printf '%s' "$(little 4 0)" "$(little 2 0)" "$(little 2 0)" "$(little 2 80)" "06 00 01 "
+		printf '%02x 00 00 ' "$1"
+	} >"$E2E_WORK/key"
+	{
+		little 8 "$2" && little 8 $(($2 * 500)) && little 8 "$2" && little 8 $(($2 * us))
+		little 8 $(($2 * (us - 500))) && little 8 $(($2 * (us - 500)))
+		for ((i = 0; i < 192; i++)); do
+			[ $i = $bucket ] && little 4 "$2" || printf '00 00 00 00 '
+		done
+	} >"$E2E_WORK/value"
+	# shellcheck disable=SC2046 # words
+	bpftool map update pinned "$LAB_PINS/larch_cells" key hex $(cat "$E2E_WORK/key") \
+		value hex $(cat "$E2E_WORK/value")
+}
+
+# feed LEARNED_MS CONTROL_MS UNTIL...: new samples in every tick, until a command succeeds; at most
+# for 20 s. Sums only grow: what is fed begins anew in other buckets, as a cell that came back.
+feed() {
+	local learned=$1 control=$2 flows=0 end=$((SECONDS + 20))
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		flows=$((flows + 40))
+		cell 0 $((flows * 10)) "$learned" && cell 1 $flows "$control" || return
+	done
+}
+
+history_has() {
+	lab_ctl history web | grep -q "$1"
+}
+
+test_learning_that_does_harm_is_switched_off_and_tried_again_later() {
+	interval=100ms learning=on larch_config | larchd_fresh || return
+	feed 4 4 log_has "web: learning steers" || fail "learning did not begin" || return
+	feed 16 4 log_has "warning: web: learning switched off: worse than control" ||
+		fail "not switched off" || return
+	feed 4 4 history_has "learning switched off: worse than control (mean .* tried again in 30 ticks" ||
+		fail "the switch-off is not in the history" || return
+	same "plan's flags" "$(plan_flags)" 0 || return
+	refused 0 "LEARNING IS SWITCHED OFF" lab_ctl benefit web || return
+	feed 4 4 log_has "info: web: learning is tried again" || fail "not tried again" || return
+	feed 4 4 history_has "learning is tried again" || fail "the return is not in the history" || return
+	same "plan's flags" "$(plan_flags)" 1
+}
+
+# In shadow both arms go by the control ring: a difference is no harm of learning.
+test_shadow_is_not_judged() {
+	interval=100ms learning=shadow larch_config | larchd_fresh || return
+	feed 16 4 compared 40 || fail "ticks" || return
+	! log_has "switched off" || fail "switched off in shadow" || return
+	refused 0 "Learning is worse" lab_ctl benefit web || return
+	same "plan's flags" "$(plan_flags)" 0
+}
+
+# Have so many ticks been compared?
+compared() {
+	[ "$(lab_ctl -o json benefit web | "$BUILD/jsonget" services 0 ticks)" -ge "$1" ]
+}
+
 run_tests "$@"
