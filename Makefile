@@ -166,6 +166,10 @@ bench: deps ## ns per packet, ratios to other balancers, and what a tick costs
 	$(Q)$(MAKE) --no-print-directory deps PACKAGES="$(BENCH_PACKAGES)" || echo "bench: goes on without them" >&2
 	$(Q)BUILD=$(BUILD) tools/run-bench
 
+sim: $(BUILD)/larch-sim ## Larch and its rivals in a simulated world: build/sim.json, build/sim.svg
+	$(Q)$(BUILD)/larch-sim --jobs 2 --seeds 3 --json $(BUILD)/sim.json --svg $(BUILD)/sim.svg \
+		all:all class,mix:oracle,larch,larch_pooled,least_in_flight,p2c_ewma:4,16
+
 lint: ## format, layering, shell syntax
 	$(Q)tools/lint
 
@@ -190,7 +194,7 @@ help: ## this list
 	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers;"
 	@echo "  KERNELS=\"6.1 6.12 running\" chooses kernels: series of Debian's, or the running one"
 
-.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench lint format vmlinux install \
+.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench sim lint format vmlinux install \
 	clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

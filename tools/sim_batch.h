@@ -1,34 +1,47 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Many simulations: each scenario with each policy and each seed, in several processes. */
+/* Many simulations: cases, each with several seeds, in several processes. */
 #pragma once
 
 #include "sim_policy.h"
 
+struct sim_case {
+	const struct sim_scenario *scenario;
+	const struct sim_policy *policy;
+	size_t nodes;
+};
+
 struct sim_batch {
 	struct sim_scenario **scenario;
 	size_t scenarios;
-	const struct sim_policy **policy;
-	size_t policies;
-	size_t nodes, seeds;
+	struct sim_case *cases;
+	size_t count, seeds;
 	uint64_t first_seed;
-	struct sim_result *result; /* [scenarios][policies][seeds] */
+	struct sim_result *result; /* [count][seeds] */
 };
 
-/* From a list with commas; `all`: all built in. Says what is wrong. 0 or -errno. */
-int sim_batch_scenarios(struct sim_batch *batch, const char *list);
-int sim_batch_policies(struct sim_batch *batch, const char *list);
+/*
+ * Adds the cases of "SCENARIO,...:POLICY,...:NODES,..."; `all`: all built in. What is left out at
+ * the end: oracle, larch, even; 1 node. Says what is wrong. 0 or -errno.
+ */
+int sim_batch_add(struct sim_batch *batch, const char *cases);
 
 /* 0 or -errno. */
 int sim_batch_run(struct sim_batch *batch, size_t jobs);
 
-static inline const struct sim_result *sim_batch_result(const struct sim_batch *batch,
-							size_t scenario, size_t policy, size_t seed)
+static inline const struct sim_result *sim_batch_result(const struct sim_batch *batch, size_t at,
+							size_t seed)
 {
-	return &batch->result[(scenario * batch->policies + policy) * batch->seeds + seed];
+	return &batch->result[at * batch->seeds + seed];
 }
 
 /* Means over the seeds; shed and readmit over those that have one. */
-struct sim_result sim_batch_mean(const struct sim_batch *batch, size_t scenario, size_t policy);
+struct sim_result sim_batch_mean(const struct sim_batch *batch, size_t at);
+
+/* The oracle's mean in the same scenario with as many nodes; false: it was not run. */
+bool sim_batch_oracle(const struct sim_batch *batch, size_t at, struct sim_result *out);
+
+/* Does another scenario, or number of nodes, begin with this case? */
+bool sim_batch_begins(const struct sim_batch *batch, size_t at);
 
 void sim_batch_free(struct sim_batch *batch);
 

@@ -69,14 +69,22 @@ static double count_in(const struct sim_trace *trace, uint64_t from_ns, uint64_t
 	return (double)(count_before(trace, from_ns + length_ns) - count_before(trace, from_ns));
 }
 
-/* Milliseconds from `from_ns` to the first window with few (or many) flows; -1: there is none. */
-static double first_window(const struct sim_trace *trace, uint64_t from_ns, uint64_t to_ns,
-			   double usual_per_ns, bool many)
+/* Long enough for AT_LEAST flows, as many as there are usually. */
+static uint64_t window_of(double usual_per_ns)
 {
 	uint64_t window = WINDOW;
 
 	while (usual_per_ns * (double)window < AT_LEAST && window < SIM_SECOND)
 		window *= 2;
+	return window;
+}
+
+/* Milliseconds from `from_ns` to the first window with few (or many) flows; -1: there is none. */
+static double first_window(const struct sim_trace *trace, uint64_t from_ns, uint64_t to_ns,
+			   double usual_per_ns, bool many)
+{
+	uint64_t window = window_of(usual_per_ns);
+
 	for (uint64_t at = from_ns; at + window <= to_ns; at += STEP) {
 		double part = count_in(trace, at, window) / (usual_per_ns * (double)window);
 
@@ -92,7 +100,8 @@ static double first_window(const struct sim_trace *trace, uint64_t from_ns, uint
  */
 static double fall_ms(const struct sim_trace *trace, double shed_ms, double usual_per_ns)
 {
-	uint64_t from = trace->from_ns, to = from + (uint64_t)(shed_ms * MS) + WINDOW;
+	uint64_t from = trace->from_ns;
+	uint64_t to = from + (uint64_t)(shed_ms * MS) + window_of(usual_per_ns);
 	double after = count_in(trace, to, SIM_SECOND) / SIM_SECOND;
 	double flows = count_in(trace, from, to - from) - after * (double)(to - from);
 

@@ -95,12 +95,13 @@ static void average_answer(void *self, struct sim_flow *flow, bool timed)
 	struct live *live = self;
 	struct average *latency = &live->latency[flow->node][flow->backend];
 	uint64_t now = flow->world->now_ns;
-	double us = (double)(now - flow->sent_ns) / 1000;
-	double old = exp(-(double)(now - latency->updated_ns) / EWMA_NS);
+	double us, old;
 
 	if (!timed)
 		return;
-	latency->us = latency->updated_ns ? old * latency->us + (1 - old) * us : us;
+	us = (double)(now - flow->sent_ns) / 1000;
+	old = latency->updated_ns ? exp(-(double)(now - latency->updated_ns) / EWMA_NS) : 0;
+	latency->us = old * latency->us + (1 - old) * us;
 	latency->updated_ns = now;
 }
 

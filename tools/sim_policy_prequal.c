@@ -23,7 +23,7 @@
 struct probe {
 	size_t backend;
 	double in_flight, us;
-	uint64_t here_ns;
+	uint64_t probed_ns;
 	unsigned uses;
 };
 
@@ -82,7 +82,7 @@ static void probe(struct prequal *prequal, struct pool *pool)
 		.backend = backend,
 		.in_flight = in_flight,
 		.us = latency_at(prequal, backend, in_flight),
-		.here_ns = world->now_ns,
+		.probed_ns = world->now_ns,
 		.uses = USES,
 	};
 	pool->recent[pool->at++ % RECENT] = in_flight;
@@ -121,7 +121,7 @@ static size_t prequal_choose(void *self, struct sim_flow *flow)
 	double hot, least = INFINITY;
 	size_t best = POOL, backend;
 
-	while (pool->count && pool->probe[0].here_ns + AGE_NS < now)
+	while (pool->count && pool->probe[0].probed_ns + AGE_NS < now)
 		drop(pool, 0);
 	hot = hot_from(pool);
 	for (size_t i = 0; i < pool->count; i++) {

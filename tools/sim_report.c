@@ -4,17 +4,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <string.h>
-
-/* SIZE_MAX: it was not run. */
-static size_t oracle_of(const struct sim_batch *batch)
-{
-	for (size_t i = 0; i < batch->policies; i++) {
-		if (strcmp(batch->policy[i]->name, "oracle") == 0)
-			return i;
-	}
-	return SIZE_MAX;
-}
 
 static void print_ms(FILE *out, double ms)
 {
@@ -32,13 +21,13 @@ static void print_ratio(FILE *out, double value, double by)
 		fprintf(out, " %7s", "-");
 }
 
-static void print_row(const struct sim_batch *batch, size_t scenario, size_t policy, FILE *out)
+static void print_row(const struct sim_batch *batch, size_t at, FILE *out)
 {
-	struct sim_result row = sim_batch_mean(batch, scenario, policy), oracle = {};
+	struct sim_result row = sim_batch_mean(batch, at), oracle = {};
+	const struct sim_case *of = &batch->cases[at];
 
-	if (oracle_of(batch) != SIZE_MAX)
-		oracle = sim_batch_mean(batch, scenario, oracle_of(batch));
-	fprintf(out, "%-10s %-18s", batch->scenario[scenario]->name, batch->policy[policy]->name);
+	sim_batch_oracle(batch, at, &oracle);
+	fprintf(out, "%-10s %5zu %-18s", of->scenario->name, of->nodes, of->policy->name);
 	print_ms(out, row.mean);
 	print_ms(out, row.p50);
 	print_ms(out, row.p99);
@@ -48,19 +37,20 @@ static void print_row(const struct sim_batch *batch, size_t scenario, size_t pol
 	print_ratio(out, row.p999, oracle.p999);
 	print_ms(out, row.shed);
 	print_ms(out, row.readmit);
-	fprintf(out, " %7llu %6.1f\n", (unsigned long long)row.lost, row.seconds);
+	fprintf(out, " %6llu %6.1f\n", (unsigned long long)row.lost, row.seconds);
 }
 
 void sim_report_table(const struct sim_batch *batch, FILE *out)
 {
-	fprintf(out, "%zu node%s, %zu seed%s; ms, and ratios to the oracle\n", batch->nodes,
-		batch->nodes > 1 ? "s" : "", batch->seeds, batch->seeds > 1 ? "s" : "");
-	for (size_t s = 0; s < batch->scenarios; s++) {
-		fprintf(out, "\n%-10s %-18s %8s %8s %8s %8s %7s %7s %7s %8s %8s %7s %6s\n",
-			"scenario", "policy", "mean", "p50", "p99", "p99.9", "mean/o", "p99/o",
-			"p99.9/o", "shed", "readmit", "lost", "cpu s");
-		for (size_t p = 0; p < batch->policies; p++)
-			print_row(batch, s, p, out);
+	fprintf(out, "mean of %zu seed%s; ms, and ratios to the oracle\n", batch->seeds,
+		batch->seeds > 1 ? "s" : "");
+	for (size_t i = 0; i < batch->count; i++) {
+		if (sim_batch_begins(batch, i))
+			fprintf(out,
+				"\n%-10s %5s %-18s %8s %8s %8s %8s %7s %7s %7s %8s %8s %6s %6s\n",
+				"scenario", "nodes", "policy", "mean", "p50", "p99", "p99.9",
+				"mean/o", "p99/o", "p99.9/o", "shed", "readmit", "lost", "cpu s");
+		print_row(batch, i, out);
 	}
 }
 
@@ -69,16 +59,17 @@ static json_t *time_of(double ms)
 	return ms < 0 ? json_null() : json_real(ms);
 }
 
-static json_t *row_of(const struct sim_batch *batch, size_t scenario, size_t policy, size_t seed)
+static json_t *row_of(const struct sim_batch *batch, size_t at, size_t seed)
 {
-	const struct sim_result *result = sim_batch_result(batch, scenario, policy, seed);
+	const struct sim_result *result = sim_batch_result(batch, at, seed);
+	const struct sim_case *of = &batch->cases[at];
 
 	return json_pack("{ss, ss, si, sI, sf, sf, sf, sf, so, so, sI, sI}", "scenario",
-			 batch->scenario[scenario]->name, "policy", batch->policy[policy]->name,
-			 "nodes", (int)batch->nodes, "seed", (json_int_t)(batch->first_seed + seed),
-			 "mean_ms", result->mean, "p50_ms", result->p50, "p99_ms", result->p99,
-			 "p999_ms", result->p999, "shed_ms", time_of(result->shed), "readmit_ms",
-			 time_of(result->readmit), "requests", (json_int_t)result->requests, "lost",
+			 of->scenario->name, "policy", of->policy->name, "nodes", (int)of->nodes,
+			 "seed", (json_int_t)(batch->first_seed + seed), "mean_ms", result->mean,
+			 "p50_ms", result->p50, "p99_ms", result->p99, "p999_ms", result->p999,
+			 "shed_ms", time_of(result->shed), "readmit_ms", time_of(result->readmit),
+			 "requests", (json_int_t)result->requests, "lost",
 			 (json_int_t)result->lost);
 }
 
@@ -87,11 +78,12 @@ int sim_report_json(const struct sim_batch *batch, const char *file)
 	json_t *rows = json_array();
 	int error = 0;
 
-	for (size_t s = 0; s < batch->scenarios; s++)
-		for (size_t p = 0; p < batch->policies; p++)
-			for (size_t i = 0; i < batch->seeds; i++)
-				if (json_array_append_new(rows, row_of(batch, s, p, i)))
-					error = -ENOMEM;
+	for (size_t at = 0; at < batch->count; at++) {
+		for (size_t seed = 0; seed < batch->seeds; seed++) {
+			if (json_array_append_new(rows, row_of(batch, at, seed)))
+				error = -ENOMEM;
+		}
+	}
 	if (!error && json_dump_file(rows, file, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
 		error = -EIO;
 	json_decref(rows);

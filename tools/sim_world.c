@@ -23,7 +23,7 @@ static void tick(struct timer *timer)
 	struct sim_world *world = container_of(timer, struct sim_world, tick);
 
 	if (world->policy->tick)
-		world->policy->tick(world->self);
+		world->error = world->policy->tick(world->self);
 	timers_arm(&world->timers, timer, timer->due_ns + SIM_SECOND);
 }
 
@@ -58,7 +58,8 @@ static void world_play(struct sim_world *world, uint64_t until_ns)
 {
 	struct timer *first;
 
-	while ((first = timers_first(&world->timers)) && first->due_ns <= until_ns) {
+	while (!world->error && (first = timers_first(&world->timers)) &&
+	       first->due_ns <= until_ns) {
 		if (first->due_ns > world->now_ns)
 			world->now_ns = first->due_ns;
 		timers_run(&world->timers, first->due_ns, 1);
@@ -100,6 +101,7 @@ int sim_run(const struct sim_scenario *scenario, const struct sim_policy *policy
 		timers_disarm(&world->timers, &world->arrival);
 		timers_disarm(&world->timers, &world->tick);
 		world_play(world, end + DRAIN);
+		error = world->error;
 		sim_measure(world, out);
 		out->seconds = clock_ms(clock_read(CLOCK_PROCESS_CPUTIME_ID) - began) / 1000;
 	}

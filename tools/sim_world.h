@@ -96,6 +96,7 @@ struct sim_world {
 	uint64_t seed, now_ns;
 	size_t nodes;
 	bool ended; /* no new flows */
+	int error;  /* of the policy; the simulation ends with it */
 	struct timers timers;
 	struct timer arrival, burst, tick;
 	struct sim_happening begin[SIM_EVENTS], end[SIM_EVENTS];
