@@ -177,10 +177,9 @@ static __always_inline void sample_connect(const struct packet *packet, __u32 us
 {
 	__u32 index = larch_connects_index(packet->service, packet->cell.arm);
 	struct larch_connects *connects = bpf_map_lookup_elem(&larch_connects, &index);
-	__u32 bucket = larch_latency_bucket(us);
 
-	if (connects && bucket < LARCH_LATENCY_BUCKETS)
-		__sync_fetch_and_add(&connects->latency[bucket], 1);
+	if (connects)
+		larch_connects_add(connects, us);
 }
 
 /*

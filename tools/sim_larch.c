@@ -180,6 +180,10 @@ static void record(struct sim_larch *larch, const struct sim_flow *flow,
 	samples = sim_maps_cell(view.maps, &view.cell);
 	if (samples)
 		larch_samples_add(samples, live, found);
+	if (found->connect_us)
+		larch_connects_add(&view.maps->connects[larch_connects_index(view.cell.service,
+									     view.cell.arm)],
+				   found->connect_us);
 	if (found->response_us)
 		larch_slowdown_learn(
 			live, &costs_of(&view)->member[view.plan->member_of[flow->backend]], found);

@@ -97,6 +97,8 @@ static int begin_service(struct sim_larch *larch, struct service *service)
 	if (!error)
 		error = judge_new(&service->judge);
 	if (!error)
+		error = judge_new(&service->connect);
+	if (!error)
 		error = ring_builder_new(&service->builder, identity, service->members);
 	return error ? error : cells_members(service->cells, backend, service->members);
 }

@@ -70,6 +70,14 @@ LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct 
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
 }
 
+LARCH_INLINE void larch_connects_add(struct larch_connects *connects, __u32 us)
+{
+	__u32 bucket = larch_latency_bucket(us);
+
+	if (bucket < LARCH_LATENCY_BUCKETS)
+		__sync_fetch_and_add(&connects->latency[bucket], 1);
+}
+
 /* How an answer compares with what was expected of the backend: the fast loop's memory. */
 LARCH_INLINE void larch_slowdown_learn(struct larch_live *live, const struct larch_cost *cost,
 				       const struct larch_measurement *found)
