@@ -172,7 +172,6 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 		larch_slowdown_learn(live, &costs->member[plan->member_of[packet->backend]], found);
 }
 
-/* Connect times have a histogram for each arm of a service: cells hold their sums alone. */
 static __always_inline void sample_connect(const struct packet *packet, __u32 us)
 {
 	__u32 index = larch_connects_index(packet->service, packet->cell.arm);

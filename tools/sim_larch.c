@@ -181,8 +181,7 @@ static void record(struct sim_larch *larch, const struct sim_flow *flow,
 	if (samples)
 		larch_samples_add(samples, live, found);
 	if (found->connect_us)
-		larch_connects_add(&view.maps->connects[larch_connects_index(view.cell.service,
-									     view.cell.arm)],
+		larch_connects_add(&view.maps->connects[larch_connects_index(0, view.cell.arm)],
 				   found->connect_us);
 	if (found->response_us)
 		larch_slowdown_learn(

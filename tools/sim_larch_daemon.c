@@ -76,30 +76,20 @@ static void begin_backends(struct sim_larch *larch, struct controller *controlle
 
 static int begin_service(struct sim_larch *larch, struct service *service)
 {
-	const struct cells_options options = {
-		.half_life_server = larch->config.learning.half_life_server,
-		.half_life_connect = larch->config.learning.half_life_connect,
-	};
 	uint64_t identity[LARCH_MAX_MEMBERS];
 	uint16_t backend[LARCH_MAX_MEMBERS];
-	int error;
+	int error = service_open(service, 0, &larch->config.learning);
 
-	service->used = true;
+	if (error)
+		return error;
 	service->config = &larch->service;
-	service->state = SERVICE_WAITING;
 	service->members = larch->config.backend_count;
 	for (size_t i = 0; i < service->members; i++) {
 		backend[i] = service->member[i].backend = (uint16_t)i;
 		identity[i] = ring_identity(&larch->backend[i].address,
 					    sizeof(larch->backend[i].address));
 	}
-	error = cells_new(&service->cells, &options);
-	if (!error)
-		error = judge_new(&service->judge);
-	if (!error)
-		error = judge_new(&service->connect);
-	if (!error)
-		error = ring_builder_new(&service->builder, identity, service->members);
+	error = ring_builder_new(&service->builder, identity, service->members);
 	return error ? error : cells_members(service->cells, backend, service->members);
 }
 
@@ -170,6 +160,15 @@ static void add_samples(struct larch_samples *to, const struct larch_samples *fr
 		to->latency[i] += from->latency[i];
 }
 
+static void add_connects(struct larch_connects *to, struct larch_connects *from)
+{
+	for (uint32_t arm = 0; arm < LARCH_ARMS; arm++) {
+		for (size_t i = 0; i < LARCH_LATENCY_BUCKETS; i++)
+			to[arm].latency[i] += from[arm].latency[i];
+		memset(&from[arm], 0, sizeof(from[arm]));
+	}
+}
+
 /* What the other nodes have measured since the last tick goes to the first. */
 static void pool(struct sim_larch *larch)
 {
@@ -184,6 +183,7 @@ static void pool(struct sim_larch *larch)
 				add_samples(to, &maps->samples[i]);
 		}
 		memset(maps->samples, 0, maps->cells * sizeof(*maps->samples));
+		add_connects(larch->node[0].maps->connects, maps->connects);
 	}
 }
 

@@ -29,6 +29,7 @@ struct sim_maps *sim_maps_new(void)
 		.active = maps->active,
 		.connects = maps->connects,
 		.live = maps->live,
+		.connects = maps->connects,
 		.kernel = &maps->kernel,
 	};
 	return maps;

@@ -14,38 +14,6 @@
 #include "log.h"
 #include "publisher.h"
 
-/* Half-lives in ticks, as the samples want them. */
-static struct cells_options half_lives(const struct config_learning *learning)
-{
-	double ticks_per_second = 1000.0 / learning->interval_ms;
-
-	return (struct cells_options){
-		.half_life_server = learning->half_life_server * ticks_per_second,
-		.half_life_connect = learning->half_life_connect * ticks_per_second,
-	};
-}
-
-static int begin_service(struct service *service, uint16_t id, const struct larch_config *config)
-{
-	struct cells_options options = half_lives(&config->learning);
-	int error;
-
-	memset(service, 0, sizeof(*service));
-	service->id = id;
-	service->state = SERVICE_WAITING;
-	service->reason = "has just begun";
-	error = cells_new(&service->cells, &options);
-	if (!error)
-		error = judge_new(&service->judge);
-	if (!error)
-		error = judge_new(&service->connect);
-	if (error)
-		service_close(service);
-	else
-		service->used = true;
-	return error;
-}
-
 static void set_backends(struct controller *controller, const struct larch_config *config)
 {
 	struct registry *registry = &controller->registry;
@@ -211,7 +179,7 @@ static void tell_breaks(const struct config_service *before, const struct config
 /* Everything that can be refused has been checked: what fails from here on is memory alone. */
 static int commit(struct controller *controller, struct larch_config *config, const uint16_t *id)
 {
-	struct cells_options options = half_lives(&config->learning);
+	struct cells_options options = service_half_lives(&config->learning);
 	const struct config_service *known[LARCH_MAX_SERVICES];
 	struct larch_config *before = controller->config;
 	int error = 0;
@@ -227,7 +195,7 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		bool begins = !service->used;
 
 		if (begins)
-			error = begin_service(service, id[i], config);
+			error = service_open(service, id[i], &config->learning);
 		else
 			cells_set_options(service->cells, &options);
 		if (error)

@@ -26,6 +26,37 @@
 #define NOISE_KEPT 0.05
 #define LOUD_MOVE  0.1 /* of a share: a line of the log that everybody reads */
 
+struct cells_options service_half_lives(const struct config_learning *learning)
+{
+	double ticks_per_second = 1000.0 / learning->interval_ms;
+
+	return (struct cells_options){
+		.half_life_server = learning->half_life_server * ticks_per_second,
+		.half_life_connect = learning->half_life_connect * ticks_per_second,
+	};
+}
+
+int service_open(struct service *service, uint16_t id, const struct config_learning *learning)
+{
+	struct cells_options options = service_half_lives(learning);
+	int error;
+
+	memset(service, 0, sizeof(*service));
+	service->id = id;
+	service->state = SERVICE_WAITING;
+	service->reason = "has just begun";
+	error = cells_new(&service->cells, &options);
+	if (!error)
+		error = judge_new(&service->judge);
+	if (!error)
+		error = judge_new(&service->connect);
+	if (error)
+		service_close(service);
+	else
+		service->used = true;
+	return error;
+}
+
 void service_close(struct service *service)
 {
 	if (service->shadow != service->current)

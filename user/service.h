@@ -74,6 +74,12 @@ struct service {
 	uint64_t published;			     /* generations, since the daemon began */
 };
 
+/* Half-lives in ticks, as the samples want them. */
+struct cells_options service_half_lives(const struct config_learning *learning);
+
+/* Begins a service without configuration and members. 0 or -ENOMEM. */
+int service_open(struct service *service, uint16_t id, const struct config_learning *learning);
+
 /* Brings members (usable, weight, concurrency) up to date; true if something changed. */
 bool service_refresh_members(struct controller *controller, struct service *service);
 

@@ -70,6 +70,7 @@ LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct 
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
 }
 
+/* Connect times have a histogram for each arm of a service: cells hold their sums alone. */
 LARCH_INLINE void larch_connects_add(struct larch_connects *connects, __u32 us)
 {
 	__u32 bucket = larch_latency_bucket(us);
