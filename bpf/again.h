@@ -73,7 +73,8 @@ STAGE int again(struct packet *packet, int place)
 	moved = again_moves(packet, timing) && again_move(packet, flow, timing);
 	if (!moved)
 		flow_touch(packet, flow, LARCH_FLOW_SYN);
-	if (timing.phase == LARCH_PHASE_CONNECT)
+	if (timing.phase == LARCH_PHASE_CONNECT ||
+	    (moved && packet->policy.signal != LARCH_SIGNAL_NONE))
 		after.phase = LARCH_PHASE_CONNECT_AGAIN;
 	if (after.word != timing.word)
 		WRITE_ONCE(flow->timing.word, after.word);

@@ -22,19 +22,43 @@ static __always_inline struct larch_live *sample_live(const struct packet *packe
 	return bpf_map_lookup_elem(&larch_live, &backend);
 }
 
-/* The backend owes one answer more (or, with -1, less); returns how many it owed before. */
-static __always_inline __u32 sample_owes(const struct packet *packet, __s32 change, __u64 now)
+/* The backend owes one answer more; returns how many it owed before. */
+static __always_inline __u32 sample_owes(const struct packet *packet, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
 
-	return live ? larch_owes(live, change, now) : 0;
+	return live ? larch_owes(live, now) : 0;
+}
+
+static __always_inline void sample_gave(const struct packet *packet, __u64 now)
+{
+	struct larch_live *live = sample_live(packet);
+
+	if (live)
+		larch_gave(live, now);
+}
+
+static __always_inline void sample_released(const struct packet *packet)
+{
+	struct larch_live *live = sample_live(packet);
+
+	if (live)
+		larch_released(live);
+}
+
+static __always_inline void sample_refused(const struct packet *packet, __u64 now)
+{
+	struct larch_live *live = sample_live(packet);
+
+	if (live)
+		larch_refused(live, now);
 }
 
 /* A SYN was sent. */
 static __always_inline void sample_syn(struct packet *packet)
 {
 	if (packet->policy.signal != LARCH_SIGNAL_NONE && packet->flags & LARCH_COUNT_SYNS)
-		sample_owes(packet, 1, packet_now(packet));
+		sample_owes(packet, packet_now(packet));
 }
 
 /* The client's first ACK: the connection stands. */
@@ -47,14 +71,15 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 	__u32 us = larch_start_us(timing->start, now), code;
 
 	identity.state = LARCH_FLOW_OPEN;
-	if (timing->phase == LARCH_PHASE_CONNECT) {
+	if (timing->phase == LARCH_PHASE_CONNECT &&
+	    larch_start_age(timing->start, now) < LARCH_SYN_GIVEN_UP) {
 		code = larch_pack(us, LARCH_CONNECT_MANTISSA);
 		identity.connect = code < CONNECT_MOST ? code : CONNECT_MOST;
 		found->connect_us = us;
 	}
 	flow_set(packet, flow, identity);
 	if (larch_phase_waits(timing->phase) && packet->flags & LARCH_COUNT_SYNS)
-		sample_owes(packet, -1, now);
+		sample_gave(packet, now);
 	timing->phase = LARCH_PHASE_FRESH;
 	timing->acked = packet->acknowledged & ACKED_MASK;
 }
@@ -79,7 +104,7 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 		found->server_us = us > connect ? us - connect : 1;
 		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
 	}
-	sample_owes(packet, -1, now);
+	sample_gave(packet, now);
 	timing->phase = LARCH_PHASE_IDLE;
 	timing->acked = packet->acknowledged & ACKED_MASK;
 }
@@ -91,7 +116,7 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 	__u64 now = packet_now(packet);
 
 	if (!waits) {
-		timing->queue = larch_queue_code(sample_owes(packet, 1, now));
+		timing->queue = larch_queue_code(sample_owes(packet, now));
 		timing->phase = timing->phase == LARCH_PHASE_FRESH ? LARCH_PHASE_FIRST
 								   : LARCH_PHASE_REQUEST;
 		timing->acked = packet->acknowledged & ACKED_MASK;
@@ -112,12 +137,13 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 
 	if (packet->tcp_flags & TCP_SYN)
 		return;
-	if (identity.state == LARCH_FLOW_SYN) {
+	if (identity.state == LARCH_FLOW_SYN && !(packet->tcp_flags & TCP_RST)) {
 		sample_connected(packet, flow, &timing, found);
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->tcp_flags & TCP_RST ||
 		    larch_stamp_age(identity.stamp, packet->stamp) >= LARCH_REQUEST_STAMPS)) {
-		sample_owes(packet, -1, packet_now(packet));
+		if (flow_is_owed(packet, timing))
+			sample_released(packet);
 		timing.phase = LARCH_PHASE_IDLE;
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->acknowledged & ACKED_MASK) != timing.acked) {
@@ -225,13 +251,14 @@ static __always_inline void sample_served(struct packet *packet, union larch_tim
 		found->now = now;
 		found->queue = larch_unpack(timing->queue, LARCH_QUEUE_MANTISSA);
 	}
-	sample_owes(packet, -1, now);
+	sample_gave(packet, now);
 	timing->phase = LARCH_PHASE_IDLE;
 }
 
 /*
  * What an answer that passes here tells: the server's share is measured alone, and the client's ACK
- * adds nothing. The server's reset ends the flow; its datagrams keep theirs alive.
+ * adds nothing. The server's reset ends the flow, and is a failure where an answer was due; its
+ * datagrams keep theirs alive.
  */
 STAGE int sample_answer(struct packet *packet)
 {
@@ -262,7 +289,8 @@ STAGE int sample_answer(struct packet *packet)
 		sample_served(packet, &timing, &found);
 	} else if (reset && larch_phase_waits(timing.phase)) {
 		if (flow_is_owed(packet, timing))
-			sample_owes(packet, -1, packet_now(packet));
+			sample_released(packet);
+		sample_refused(packet, packet_now(packet));
 		timing.phase = LARCH_PHASE_IDLE;
 	}
 	if (timing.word == before.word)

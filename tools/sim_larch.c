@@ -153,7 +153,7 @@ static size_t larch_again(void *self, struct sim_flow *flow)
 		if (next == LARCH_NO_MEMBER || next == own)
 			continue;
 		live_of(larch, flow)->in_flight--;
-		larch_owes(&view.maps->live[view.plan->member[next]], 1, flow->world->now_ns);
+		larch_owes(&view.maps->live[view.plan->member[next]], flow->world->now_ns);
 		return view.plan->member[next];
 	}
 	return flow->backend;
@@ -165,7 +165,7 @@ static void larch_opened(void *self, struct sim_flow *flow)
 	uint64_t now = flow->world->now_ns;
 
 	flow->clock.start = now >> LARCH_START_SHIFT & LARCH_START_MASK;
-	larch_owes(live_of(self, flow), 1, now);
+	larch_owes(live_of(self, flow), now);
 }
 
 /* As sample_record(). */
@@ -200,7 +200,7 @@ static void larch_connected(void *self, struct sim_flow *flow)
 		code = larch_pack(found.connect_us, LARCH_CONNECT_MANTISSA);
 		flow->clock.connect = (uint16_t)(code < CONNECT_MOST ? code : CONNECT_MOST);
 	}
-	larch_owes(live_of(self, flow), -1, now);
+	larch_gave(live_of(self, flow), now);
 	if (found.connect_us)
 		record(self, flow, &found);
 }
@@ -210,7 +210,7 @@ static void larch_requested(void *self, struct sim_flow *flow)
 {
 	uint64_t now = flow->world->now_ns;
 
-	flow->clock.queue = (uint8_t)larch_queue_code(larch_owes(live_of(self, flow), 1, now));
+	flow->clock.queue = (uint8_t)larch_queue_code(larch_owes(live_of(self, flow), now));
 	flow->clock.start = now >> LARCH_START_SHIFT & LARCH_START_MASK;
 }
 
@@ -227,7 +227,7 @@ static void larch_answered(void *self, struct sim_flow *flow, bool timed)
 		.now = now,
 	};
 
-	larch_owes(live_of(self, flow), -1, now);
+	larch_gave(live_of(self, flow), now);
 	if (timed && connect)
 		record(self, flow, &found);
 }
@@ -236,10 +236,8 @@ static void larch_answered(void *self, struct sim_flow *flow, bool timed)
  * here the recount comes at once. */
 static void larch_given_up(void *self, struct sim_flow *flow, bool connected)
 {
-	if (connected)
-		larch_owes(live_of(self, flow), -1, flow->world->now_ns);
-	else
-		live_of(self, flow)->in_flight--;
+	(void)connected;
+	larch_released(live_of(self, flow));
 }
 
 #define LARCH(variant, text, ...)                                                                  \

@@ -53,7 +53,22 @@ static bool replace(struct larch_flow *flow, __u64 before, __u64 after)
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct flows_count *out)
+/* A SYN that nobody has answered for long: its client has given up, too, or was refused. */
+static bool give_up(struct larch_flow *flow, union larch_identity identity,
+		    union larch_timing *timing, uint64_t now_ns)
+{
+	__u64 before = timing->word;
+
+	if (identity.state != LARCH_FLOW_SYN || !larch_phase_waits(timing->phase) ||
+	    larch_start_age(timing->start, now_ns) < LARCH_SYN_GIVEN_UP)
+		return false;
+	timing->phase = LARCH_PHASE_FRESH;
+	return __atomic_compare_exchange_n(&flow->timing.word, &before, timing->word, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void visit(struct larch_flow *flow, uint32_t now, uint64_t now_ns, int count_syns,
+		  struct flows_count *out)
 {
 	union larch_identity identity = {
 		.word = __atomic_load_n(&flow->identity.word, __ATOMIC_RELAXED),
@@ -65,6 +80,8 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 
 	if (identity.state == LARCH_FLOW_FREE)
 		return;
+	if (count_syns && give_up(flow, identity, &timing, now_ns))
+		out->given_up[identity.backend]++;
 	if (is_dead(identity, timing, age) && replace(flow, identity.word, 0)) {
 		out->cleared++;
 		return;
@@ -83,12 +100,12 @@ static void visit(struct larch_flow *flow, uint32_t now, int count_syns, struct 
 		out->waiting[identity.backend]++;
 }
 
-void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, int count_syns,
-		struct flows_count *out)
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, uint64_t now_ns,
+		int count_syns, struct flows_count *out)
 {
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < buckets; i++) {
 		for (size_t j = 0; j < LARCH_BUCKET_FLOWS; j++)
-			visit(&bucket[i].flow[j], now, count_syns, out);
+			visit(&bucket[i].flow[j], now, now_ns, count_syns, out);
 	}
 }

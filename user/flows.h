@@ -12,12 +12,16 @@
 #include "larch/types.h"
 
 struct flows_count {
-	uint32_t flows[LARCH_MAX_BACKENDS];   /* that need their backend */
-	uint32_t waiting[LARCH_MAX_BACKENDS]; /* requests and connects not answered */
-	uint32_t open, syn, closing;	      /* over all backends */
-	uint32_t cleared;		      /* dead ones removed by this walk */
+	uint32_t flows[LARCH_MAX_BACKENDS];    /* that need their backend */
+	uint32_t waiting[LARCH_MAX_BACKENDS];  /* requests and connects not answered */
+	uint32_t given_up[LARCH_MAX_BACKENDS]; /* SYNs that counted as waiting until this walk */
+	uint32_t open, syn, closing;	       /* over all backends */
+	uint32_t cleared;		       /* dead ones removed by this walk */
 };
 
-/* now: a stamp. count_syns: connects not answered count as waiting. */
-void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, int count_syns,
-		struct flows_count *out);
+/*
+ * now: a stamp; now_ns: of the monotonic clock. count_syns: connects not answered count as waiting,
+ * until they are given up: then the packet path will not count them out.
+ */
+void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, uint64_t now_ns,
+		int count_syns, struct flows_count *out);

@@ -63,3 +63,9 @@ void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency
 
 /* Corrects the count of requests in flight by a difference. */
 void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference);
+
+/*
+ * So many SYNs to the backend were given up. They count as its failures if it has answered nobody
+ * since they came; else who sent them may not have waited for an answer.
+ */
+void publisher_given_up(struct datapath *datapath, uint32_t id, uint32_t count, uint64_t now);

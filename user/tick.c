@@ -147,18 +147,22 @@ static void release(struct controller *controller, uint32_t id)
 
 static void walk_flows(struct controller *controller)
 {
+	struct flows_count *flows = &controller->flows;
+	uint64_t now = clock_now();
 	int32_t live[LARCH_MAX_BACKENDS];
 
 	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
 		live[i] =
 			__atomic_load_n(&controller->datapath->live[i].in_flight, __ATOMIC_RELAXED);
 	flows_walk(controller->datapath->flows, controller->datapath->buckets,
-		   datapath_stamp(controller->datapath),
-		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, &controller->flows);
+		   datapath_stamp(controller->datapath), now,
+		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, flows);
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
 		if (!controller->registry.backend[i].used)
 			continue;
-		correct_leak(controller, i, live[i]);
+		if (flows->given_up[i])
+			publisher_given_up(controller->datapath, i, flows->given_up[i], now);
+		correct_leak(controller, i, live[i] - (int32_t)flows->given_up[i]);
 		release(controller, i);
 	}
 }

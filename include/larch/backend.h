@@ -65,12 +65,14 @@ struct larch_live {
 	__u32 slowdown;	 /* EWMA of response over prediction */
 	__u64 updated;	 /* when, ns of the monotonic clock */
 	__u64 answered;	 /* last answer, or the first request after being idle; ns */
+	__u64 failed;	 /* last failure: a request refused, or a SYN that was given up; ns */
+	__u32 failures;	 /* since the last answer */
 	/* written by the daemon */
 	__u32 concurrency; /* requests in flight that keep it just busy: served at once, and on
 			      their way; at least 1 */
 	__u32 share;	   /* 2^16 / requests served at once */
 	__u32 service_us;  /* mean service time over all classes */
-	__u32 padding[7];
+	__u32 padding[4];
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");

@@ -44,6 +44,9 @@ enum larch_flow_phase {
 #define LARCH_REQUEST_STAMPS 6
 /* A flow that stays a bare SYN for this many stamp units is dead. */
 #define LARCH_SYN_STAMPS 2
+/* Its backend is no more expected to answer after so long (3 s, when it came twice again; 2^10 ns).
+ */
+#define LARCH_SYN_GIVEN_UP (3000000000u >> LARCH_START_SHIFT)
 /* A closed flow whose backend still owes an answer is taken for half closed for this many. */
 #define LARCH_HALF_CLOSED_STAMPS 35
 

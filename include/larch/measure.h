@@ -38,14 +38,36 @@ LARCH_INLINE __u32 larch_queue_code(__u32 queue)
 	return code < LARCH_QUEUE_MOST ? code : LARCH_QUEUE_MOST;
 }
 
-/* The backend owes one answer more (or, with -1, less); returns how many it owed before. */
-LARCH_INLINE __u32 larch_owes(struct larch_live *live, __s32 change, __u64 now)
+/* The backend owes one answer more; returns how many it owed before. */
+LARCH_INLINE __u32 larch_owes(struct larch_live *live, __u64 now)
 {
-	__s32 before = __sync_fetch_and_add(&live->in_flight, change);
+	__s32 before = __sync_fetch_and_add(&live->in_flight, 1);
 
-	if (change < 0 || before <= 0)
+	if (before <= 0)
 		*(volatile __u64 *)&live->answered = now;
 	return before > 0 ? before : 0;
+}
+
+/* It owes one less, for it has given one. */
+LARCH_INLINE void larch_gave(struct larch_live *live, __u64 now)
+{
+	__sync_fetch_and_add(&live->in_flight, -1);
+	*(volatile __u64 *)&live->answered = now;
+	if (live->failures)
+		*(volatile __u32 *)&live->failures = 0;
+}
+
+/* It owes one less, for nobody waits any more: no sign of life. */
+LARCH_INLINE void larch_released(struct larch_live *live)
+{
+	__sync_fetch_and_add(&live->in_flight, -1);
+}
+
+/* It has sent a reset where an answer (or a connect) was due. */
+LARCH_INLINE void larch_refused(struct larch_live *live, __u64 now)
+{
+	__sync_fetch_and_add(&live->failures, 1);
+	*(volatile __u64 *)&live->failed = now;
 }
 
 /* Adds what was measured to a cell. */

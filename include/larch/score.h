@@ -23,6 +23,15 @@
 /* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
 #define LARCH_SLOWDOWN_HALF_LIFE 661 /* units of 2^20 ns */
 #define LARCH_SCORE_MOST	 0xffffffffffffull
+/*
+ * Who is suspect, by failures without an answer between them or by silence, costs a second more:
+ * as long as a client waits before it tries again (RFC 6298). So none is too near to be avoided.
+ */
+#define LARCH_SUSPECT_FAILURES 3
+#define LARCH_SUSPECT_US       1000000
+/* After so long without another failure (8.6 s) it is tried again, if nothing else has shown life.
+ */
+#define LARCH_SUSPECT_NS (1ull << 33)
 
 /* Slowdown at `now`: what was learned by `updated`, decayed towards 1. */
 LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 now)
@@ -59,6 +68,15 @@ LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 	return slowdown < LARCH_SLOWDOWN_NOISE ? LARCH_SLOWDOWN_ONE : slowdown;
 }
 
+/* Is it likelier that the backend fails than that it is slow? Answers alone make no such slowdown.
+ */
+LARCH_INLINE int larch_suspect(const struct larch_live *live, __u32 slowdown, __u64 now)
+{
+	return slowdown > LARCH_SLOWDOWN_SAMPLE_MOST ||
+	       (live->failures >= LARCH_SUSPECT_FAILURES &&
+		(now < live->failed || now - live->failed < LARCH_SUSPECT_NS));
+}
+
 /*
  * What a request of a leaf with this cost would take at the backend now, us. Smallest wins. Waiting
  * is counted by requests served at once (share), not by what keeps the backend just busy.
@@ -68,7 +86,8 @@ LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch
 {
 	__u64 queue = live->in_flight > 0 ? (__u64)live->in_flight : 0;
 	__u64 load = (1 << 16) + (queue > 0xffff ? 0xffff : queue) * live->share;
-	__u64 service = (__u64)cost->service * larch_slowdown(live, now) >> LARCH_SLOWDOWN_BITS;
+	__u32 slowdown = larch_slowdown(live, now);
+	__u64 service = (__u64)cost->service * slowdown >> LARCH_SLOWDOWN_BITS;
 	__u64 score;
 
 	if (service > 0xffffffff)
@@ -76,6 +95,8 @@ LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch
 	if (load > 0xffffffff)
 		load = 0xffffffff;
 	score = cost->net + (service * load >> 16);
+	if (larch_suspect(live, slowdown, now))
+		score += LARCH_SUSPECT_US;
 	return score < LARCH_SCORE_MOST ? score : LARCH_SCORE_MOST;
 }
 

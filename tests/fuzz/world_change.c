@@ -183,7 +183,7 @@ static void walk(void)
 
 	for (uint32_t i = 0; i < world.buckets; i++)
 		bpf_map_lookup_elem(&larch_flows, &i);
-	flows_walk(world.datapath->flows, world.buckets, datapath_stamp(world.datapath),
+	flows_walk(world.datapath->flows, world.buckets, datapath_stamp(world.datapath), stub.now,
 		   world.datapath->settings->flags & LARCH_COUNT_SYNS, &count);
 	settle();
 }

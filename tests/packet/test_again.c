@@ -273,3 +273,16 @@ Test(again, a_syn_with_an_end_in_it_does_not_move_the_flow)
 	wait_us(SECOND_US);
 	EXPECT_MEMBER(say(SYN | RST, 0, 0, 0), FORWARD_FLOW, 0);
 }
+
+/* The walk has given the flow up; where it goes on to, it is owed once more. */
+Test(again, a_flow_that_was_given_up_is_owed_where_it_moves_to)
+{
+	EXPECT_MEMBER(say(SYN, 0, 0, 0), FORWARD_NEW, 0);
+	client_flow()->timing.phase = LARCH_PHASE_FRESH;
+	live_of(0)->in_flight = 0;
+	EXPECT_MEMBER(repeat_at(3 * SECOND_US), FORWARD_AGAIN, 1);
+	cr_assert_eq(live_of(0)->in_flight, 0);
+	cr_assert_eq(live_of(1)->in_flight, 1);
+	EXPECT_MEMBER(say(ACK, 1, 1, 0), FORWARD_FLOW, 1);
+	cr_assert_eq(live_of(1)->in_flight, 0);
+}

@@ -367,3 +367,53 @@ Test(live, slowdown_is_not_learned_of_a_backend_that_has_left_the_service)
 	cr_assert_eq(samples().responses, 1);
 	cr_assert_eq(live()->slowdown, 0);
 }
+
+/* Who gives up, or never meant it, says nothing of the backend. */
+Test(live, the_clients_reset_is_no_sign_of_life)
+{
+	count_syns();
+	say(SYN, 0, 0, 0);
+	live()->answered = live()->failures = 7;
+	say(RST, 1, 0, 0);
+	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->answered, 7);
+	cr_assert_eq(live()->failures, 7);
+	cr_assert_eq(samples().connects, 0);
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 100);
+	live()->answered = live()->failures = 7;
+	say(RST, 101, 0, 0);
+	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->answered, 7);
+	cr_assert_eq(live()->failures, 7);
+}
+
+Test(live, an_answer_ends_the_failures)
+{
+	connect_in(SHORT_US);
+	live()->failures = 7;
+	exchange(LONG_US, 100, 100);
+	cr_assert_eq(live()->failures, 0);
+}
+
+/* The walk over the table gave it up and counted it out: what comes later must not do so again. */
+Test(live, a_syn_that_was_given_up_is_not_counted_out_again)
+{
+	count_syns();
+	say(SYN, 0, 0, 0);
+	client_flow()->timing.phase = LARCH_PHASE_FRESH;
+	live()->in_flight = 0;
+	say(ACK, 1, 1, 0);
+	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(samples().connects, 0);
+}
+
+/* A client that waits for so long sends its SYN again, and is not measured: the rest are lies. */
+Test(live, no_connect_takes_longer_than_its_client_would_wait)
+{
+	say(SYN, 0, 0, 0);
+	wait_us(3000000);
+	say(ACK, 1, 1, 0);
+	cr_assert_eq(samples().connects, 0);
+	cr_assert_eq(client_flow()->identity.connect, 0);
+}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "conversation.h"
+#include "larch/score.h"
 #include "nat_scene.h"
 #include "outer.h"
 #include "reply.h"
@@ -417,6 +418,59 @@ Test(nat_sample, the_servers_reset_ends_the_flow)
 	cr_assert_eq(client_flow()->identity.state, LARCH_FLOW_CLOSING);
 	cr_assert_eq(live()->in_flight, 0);
 	cr_assert_eq(nat_samples().responses, 0);
+}
+
+/* A port that is closed, and a server that drops what it has just taken. */
+Test(nat_sample, a_reset_where_an_answer_was_due_is_a_failure)
+{
+	balancer.settings->flags |= LARCH_COUNT_SYNS;
+	say(SYN, 0, 0, 0);
+	live()->answered = 1;
+	server_says(RST, 0);
+	cr_assert_eq(live()->failures, 1);
+	cr_assert_eq(live()->in_flight, 0);
+	server_says(RST, 0);
+	cr_assert_eq(live()->failures, 1, "it owed nothing more");
+	connect_in(SHORT_US);
+	cr_assert_eq(live()->failures, 0, "it lives");
+	live()->answered = 1;
+	say(ACK | PSH, 1, 1, 100);
+	live()->answered = 1;
+	server_says(RST, 0);
+	cr_assert_eq(live()->failures, 1);
+	cr_assert_eq(live()->answered, 1, "that is no sign of life");
+}
+
+Test(nat_sample, a_reset_where_nothing_was_due_is_no_failure)
+{
+	connect_in(SHORT_US);
+	server_says(RST, 0);
+	cr_assert_eq(live()->failures, 0);
+}
+
+/* The black hole: it refuses at once, so it is never busy and never slow. */
+Test(nat_sample,
+     a_backend_that_refuses_everything_loses_the_flows_and_has_them_back_when_it_answers)
+{
+	struct result sent;
+
+	balancer.settings->flags |= LARCH_COUNT_SYNS;
+	arrange_backend(FIRST_BACKEND + 1, LARCH_TUNNEL_IPV4, INGRESS);
+	arrange_all_rings(WEB, 0, 0, 1);
+	balancer.costs[larch_costs_index(WEB, 0, 0)].member[1].net = 80000;
+	for (uint32_t i = 0; i < LARCH_SUSPECT_FAILURES; i++) {
+		sent = say(SYN, 0, 0, 0);
+		cr_assert_eq(backend_reached(&sent), FIRST_BACKEND);
+		server_says(RST, 0);
+	}
+	sent = say(SYN, 0, 0, 0);
+	cr_assert_eq(backend_reached(&sent), FIRST_BACKEND + 1);
+	live()->failed -= LARCH_SUSPECT_NS;
+	say(RST, 0, 0, 0);
+	sent = say(SYN, 0, 0, 0);
+	cr_assert_eq(backend_reached(&sent), FIRST_BACKEND, "it is tried again");
+	say(ACK, 1, 1, 0);
+	cr_assert_eq(live()->failures, 0);
 }
 
 Test(nat_sample, an_answer_of_an_unknown_flow_tells_nothing)

@@ -13,6 +13,7 @@ static struct larch_bucket walked_bucket;
 static struct flows_count walked;
 
 static uint16_t idle_limit; /* of datagram flows */
+static uint64_t now_ns;	    /* since the SYN, or the request */
 
 static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_phase phase,
 				   uint32_t age, int count_syns)
@@ -28,7 +29,7 @@ static struct larch_flow *walk_one(enum larch_flow_state state, enum larch_flow_
 	};
 	flow->timing.phase = phase;
 	flow->timing.acked = idle_limit;
-	flows_walk(&walked_bucket, 1, NOW_STAMP, count_syns, &walked);
+	flows_walk(&walked_bucket, 1, NOW_STAMP, now_ns, count_syns, &walked);
 	return flow;
 }
 
@@ -120,4 +121,30 @@ Test(flows, an_old_stamp_never_looks_young_again)
 
 	cr_assert_lt((NOW_STAMP - flow->identity.stamp) & LARCH_STAMP_MASK, LARCH_STAMP_MASK);
 	cr_assert_gt((NOW_STAMP - flow->identity.stamp) & LARCH_STAMP_MASK, TWO_MINUTES);
+}
+
+/* Else a backend that refuses all connections looks busy long after it has come back. */
+Test(flows, a_syn_is_given_up_when_its_client_has_had_two_more_tries)
+{
+	now_ns = (uint64_t)(LARCH_SYN_GIVEN_UP - 1) << LARCH_START_SHIFT;
+	walk_one(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, 0, 1);
+	cr_assert_eq(walked.waiting[BACKEND], 1);
+	cr_assert_eq(walked.given_up[BACKEND], 0);
+	now_ns += 1 << LARCH_START_SHIFT;
+	cr_assert_eq(walk_one(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT_AGAIN, 0, 1)->timing.phase,
+		     LARCH_PHASE_FRESH);
+	cr_assert_eq(walked.waiting[BACKEND], 0);
+	cr_assert_eq(walked.given_up[BACKEND], 1);
+}
+
+Test(flows, only_a_syn_that_was_counted_is_given_up)
+{
+	now_ns = (uint64_t)LARCH_SYN_GIVEN_UP << LARCH_START_SHIFT;
+	walk_one(LARCH_FLOW_SYN, LARCH_PHASE_CONNECT, 0, 0);
+	cr_assert_eq(walked.given_up[BACKEND], 0);
+	walk_one(LARCH_FLOW_SYN, LARCH_PHASE_FRESH, 0, 1);
+	cr_assert_eq(walked.given_up[BACKEND], 0);
+	walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_REQUEST, 0, 1);
+	cr_assert_eq(walked.given_up[BACKEND], 0);
+	cr_assert_eq(walked.waiting[BACKEND], 1);
 }
