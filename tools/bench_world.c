@@ -18,6 +18,7 @@
 #include "larch/backend.h"
 #include "larch/flow.h"
 #include "larch/plan.h"
+#include "larch/score.h"
 #include "larch/service.h"
 #include "larch/tuple.h"
 #include "lib/prng.h"
@@ -207,6 +208,7 @@ static int add_backend(const struct world *world, uint32_t id, enum world_way wa
 	world->live[id].concurrency = CONCURRENCY;
 	world->live[id].share = (1u << 16) / CONCURRENCY;
 	world->live[id].service_us = SERVICE_US;
+	world->live[id].patience_us = LARCH_SILENCE * CONCURRENCY * SERVICE_US;
 	return put(world, "larch_backends", &id, &backend);
 }
 

@@ -30,8 +30,7 @@ static void set_backends(struct controller *controller, const struct larch_confi
 		backend->concurrency =
 			from->concurrency ? from->concurrency : CONTROLLER_CONCURRENCY;
 		memcpy(backend->name, from->name, sizeof(backend->name));
-		publisher_live(controller->datapath, id, backend->concurrency,
-			       controller->datapath->live[id].service_us, 0);
+		publisher_live(controller->datapath, id, backend->concurrency, NULL);
 	}
 }
 

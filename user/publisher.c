@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "larch/score.h"
 #include "larch/tuple.h"
 #include "datapath_ticks.h"
 #include "publisher.h"
@@ -245,24 +247,38 @@ int publisher_remove_backend(struct datapath *datapath, uint32_t id)
 }
 
 /* Little's law: of the requests in flight, net / (net + service) are on their way. */
-static uint32_t in_flight_when_busy(uint32_t concurrency, uint32_t service_us, uint32_t net_us)
+static uint32_t in_flight_when_busy(uint32_t concurrency, const struct cost *mean)
 {
-	uint64_t all = concurrency;
+	double all = concurrency;
 
-	if (service_us)
-		all += (uint64_t)concurrency * net_us / service_us;
+	if (mean->service > 0)
+		all += concurrency * mean->net / mean->service;
 	return all < IN_FLIGHT_MOST ? (uint32_t)all : IN_FLIGHT_MOST;
 }
 
+static uint32_t patience(uint32_t concurrency, const struct mix *mix)
+{
+	double us = fmax(LARCH_SILENCE * mix->slowest * concurrency, LARCH_SILENCE_LEAST);
+
+	if (!(mix->slowest > 0))
+		return 0;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
-		    uint32_t service_us, uint32_t net_us)
+		    const struct mix *mix)
 {
 	struct larch_live *live = &datapath->live[id];
 
-	__atomic_store_n(&live->concurrency, in_flight_when_busy(concurrency, service_us, net_us),
-			 __ATOMIC_RELAXED);
 	__atomic_store_n(&live->share, (1u << 16) / concurrency, __ATOMIC_RELAXED);
-	__atomic_store_n(&live->service_us, service_us, __ATOMIC_RELAXED);
+	if (!mix) {
+		__atomic_store_n(&live->concurrency, concurrency, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_store_n(&live->concurrency, in_flight_when_busy(concurrency, &mix->mean),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&live->service_us, (uint32_t)mix->mean.service, __ATOMIC_RELAXED);
+	__atomic_store_n(&live->patience_us, patience(concurrency, mix), __ATOMIC_RELAXED);
 }
 
 void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference)

@@ -7,6 +7,7 @@
 
 #include "datapath.h"
 #include "generation.h"
+#include "mix.h"
 #include "netlink.h"
 
 /* Secret seed, size of the flow table, version. Keeps a seed that is there. */
@@ -55,11 +56,11 @@ int publisher_backend(struct datapath *datapath, uint32_t id, const struct in6_a
 int publisher_remove_backend(struct datapath *datapath, uint32_t id);
 
 /*
- * What the fast loop needs to know of a backend: requests that it serves at once (>= 1), and means
- * of its service and connect times; 0: not known yet.
+ * What the fast loop needs to know of a backend: requests that it serves at once (>= 1), and what
+ * they are like. NULL: that stays.
  */
 void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
-		    uint32_t service_us, uint32_t net_us);
+		    const struct mix *mix);
 
 /* Corrects the count of requests in flight by a difference. */
 void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference);

@@ -192,21 +192,46 @@ static void record(struct controller *controller, struct service *service,
 }
 
 /*
- * Base costs feed the fast loop: the mean costs of each member at the root; without a tree (a kept
- * or adopted generation) those of the first leaf stand for them.
+ * What a service asks of one of its members: the mean costs at the root; without a tree (a kept or
+ * adopted generation) those of the first leaf stand for them.
  */
+static void take_part(const struct generation *current, size_t member, struct mix_part *out)
+{
+	const struct larch_cost *leaf = &current->costs[0].member[member];
+
+	for (size_t i = 0; i < current->leaves; i++)
+		out->demand += current->demand[i] * current->share[i * current->members + member];
+	if (current->tree)
+		out->cost = current->tree->cost[member];
+	else
+		out->cost = (struct cost){leaf->net, leaf->service};
+}
+
+/* What all services together ask of a backend. */
+static struct mix backend_mix(const struct controller *controller, uint16_t backend)
+{
+	struct mix_part part[LARCH_MAX_SERVICES] = {};
+	size_t parts = 0;
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct generation *current = controller->service[i].current;
+
+		if (controller->service[i].used && current &&
+		    current->plan.member_of[backend] < current->members)
+			take_part(current, current->plan.member_of[backend], &part[parts++]);
+	}
+	return mix_of(part, parts);
+}
+
+/* Base costs feed the fast loop. */
 static void publish_live(struct controller *controller, const struct service *service)
 {
-	const struct generation *current = service->current;
-
 	for (size_t i = 0; i < service->members; i++) {
-		const struct larch_cost *leaf = &current->costs[0].member[i];
-		const struct cost *root = current->tree ? &current->tree->cost[i] : NULL;
+		uint16_t backend = service->member[i].backend;
+		struct mix mix = backend_mix(controller, backend);
 
-		publisher_live(controller->datapath, service->member[i].backend,
-			       (uint32_t)service->member[i].concurrency,
-			       root ? (uint32_t)root->service : leaf->service,
-			       root ? (uint32_t)root->net : leaf->net);
+		publisher_live(controller->datapath, backend,
+			       (uint32_t)service->member[i].concurrency, &mix);
 	}
 }
 

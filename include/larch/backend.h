@@ -71,8 +71,9 @@ struct larch_live {
 	__u32 concurrency; /* requests in flight that keep it just busy: served at once, and on
 			      their way; at least 1 */
 	__u32 share;	   /* 2^16 / requests served at once */
-	__u32 service_us;  /* mean service time over all classes */
-	__u32 padding[4];
+	__u32 service_us;  /* mean service time over all services and classes */
+	__u32 patience_us; /* for so long it may owe answers and be silent; 0: for ever */
+	__u32 padding[3];
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");

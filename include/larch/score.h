@@ -16,10 +16,12 @@
 #define LARCH_SLOWDOWN_MOST	   (64 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_WEIGHT	   4 /* EWMA: 2^-4 of each sample */
 /*
- * A backend that owes answers and is silent is suspect after this many mean service times, times
- * larch_live.concurrency: so the way there and back has its time, too.
+ * A backend that owes answers may be silent for this many service times, times
+ * larch_live.concurrency: so the way there and back has its time, too. And for this long at least:
+ * hosts pause.
  */
-#define LARCH_SILENCE 8
+#define LARCH_SILENCE	    8
+#define LARCH_SILENCE_LEAST 10000 /* us */
 /* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
 #define LARCH_SLOWDOWN_HALF_LIFE 661 /* units of 2^20 ns */
 #define LARCH_SCORE_MOST	 0xffffffffffffull
@@ -54,7 +56,7 @@ LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 n
 LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 {
 	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, now);
-	__u64 patience = (__u64)live->service_us * live->concurrency * LARCH_SILENCE * 1000;
+	__u64 patience = (__u64)live->patience_us * 1000;
 
 	if (live->in_flight > 0 && patience && now > live->answered &&
 	    now - live->answered > patience) {

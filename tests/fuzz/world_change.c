@@ -95,11 +95,12 @@ static void arrange_backend(uint32_t id, uint8_t state)
 
 static void arrange_live(uint32_t id, uint8_t state)
 {
+	struct mix mix = {{state * 10, state * 100}, state * 110};
 	struct larch_live *live = touch_live(id);
 
 	if (!(state & 0xe0))
 		return;
-	publisher_live(world.datapath, id, 1 + (state & 3), state * 100u, state * 10u);
+	publisher_live(world.datapath, id, 1 + (state & 3), &mix);
 	live->slowdown = state << (state & 7);
 	live->answered = stub.now - ((uint64_t)state << 20);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Fills the balancer's maps; see arrange.h.
 #include "arrange.h"
+#include "larch/score.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -87,6 +88,7 @@ void arrange_backend(uint32_t id, enum larch_tunnel tunnel, uint32_t ifindex)
 	balancer.live[id].concurrency = CONCURRENCY;
 	balancer.live[id].share = (1u << 16) / CONCURRENCY;
 	balancer.live[id].service_us = COST_US;
+	balancer.live[id].patience_us = LARCH_SILENCE * CONCURRENCY * COST_US;
 }
 
 void arrange_backends(enum larch_tunnel tunnel)

@@ -173,6 +173,9 @@ static void random_live(struct larch_live *live)
 		.answered = silent ? 0 : FAR_FUTURE,
 		.concurrency = 1 + random_below(8),
 		.service_us = 1 + random_below(500),
+		.patience_us = random_below(20000),
+		.failures = random_below(2 * LARCH_SUSPECT_FAILURES),
+		.failed = random_below(2) ? FAR_FUTURE : 0,
 	};
 	live->share = (1u << 16) / live->concurrency;
 }

@@ -74,6 +74,7 @@ static inline struct scene *scene_new(void)
 		scene->live[SCENE_FIRST + i].concurrency = 4;
 		scene->live[SCENE_FIRST + i].share = (1u << 16) / 4;
 		scene->live[SCENE_FIRST + i].service_us = 1000;
+		scene->live[SCENE_FIRST + i].patience_us = 32000;
 		for (size_t leaf = 0; leaf < SCENE_LEAVES; leaf++) {
 			scene->costs[leaf].member[i].net = 100;
 			scene->costs[leaf].member[i].service = (__u32)(1000 * (i + 1));
