@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "learner.h"
+#include "trust.h"
 
 #define COST_LEAST_US 1.0
 #define COST_MOST_US  60e6
@@ -173,6 +174,8 @@ int learner_train(const struct learner_input *input, struct generation **out)
 		return error;
 	if (tree->node[0].flows < input->tree.min_flows)
 		error = -ENODATA;
+	if (!error)
+		error = trust_costs(input->table, input->tree.prior, tree);
 	if (!error)
 		error = check_costs(tree);
 	if (!error)

@@ -91,6 +91,19 @@ static struct cost shrunk_cost(const struct tally *tally, struct cost towards, d
 	};
 }
 
+void tree_node_cost(struct tree *tree, size_t node, const struct tally *tally, double prior)
+{
+	size_t members = tree->members;
+	struct cost *cost = &tree->cost[node * members];
+	struct cost root = mean_cost(tally, members, prior);
+	int parent = tree->node[node].parent;
+
+	for (size_t j = 0; j < members; j++)
+		cost[j] = shrunk_cost(&tally[j],
+				      parent < 0 ? root : tree->cost[(size_t)parent * members + j],
+				      prior);
+}
+
 /* Fills a new node from its rows and its parent, and looks for its best split. */
 static void node_fill(struct growth *growth, int at, int parent)
 {
@@ -98,10 +111,7 @@ static void node_fill(struct growth *growth, int at, int parent)
 	size_t members = tree->members;
 	struct tree_node *node = &tree->node[at];
 	struct tally *tally = &tree->tally[at * members];
-	struct cost *cost = &tree->cost[at * members];
-	double prior = growth->options->prior;
 	const uint32_t *row = &growth->row[growth->start[at]];
-	struct cost root;
 
 	*node = (struct tree_node){.parent = parent, .left = -1, .right = -1, .leaf = -1};
 	if (parent >= 0)
@@ -109,10 +119,7 @@ static void node_fill(struct growth *growth, int at, int parent)
 	for (size_t i = 0; i < growth->count[at]; i++)
 		tree_rows_add(tally, &growth->rows.tally[row[i] * members], members);
 	node->flows = tree_split_flows(tally, members);
-	root = mean_cost(tally, members, prior);
-	for (size_t j = 0; j < members; j++)
-		cost[j] = shrunk_cost(&tally[j],
-				      parent < 0 ? root : tree->cost[parent * members + j], prior);
+	tree_node_cost(tree, (size_t)at, tally, growth->options->prior);
 }
 
 static void node_search(struct growth *growth, int at)

@@ -67,6 +67,9 @@ struct tree {
  */
 int tree_train(const struct table *table, const struct tree_options *options, struct tree **out);
 
+/* Sets a node's costs from tallies that need not be its own; its parent's costs must be right. */
+void tree_node_cost(struct tree *tree, size_t node, const struct tally *tally, double prior);
+
 /* NULL is allowed. */
 void tree_free(struct tree *tree);
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * No single client prefix is believed too much: it may send fast or slow acknowledgements as it
+ * likes, and as many as it likes. Pure.
+ *
+ * In each node of the tree and at each member, the mean cost of all sources is taken anew, in such
+ * a way that no source has more than a quarter of the weight (one with less than TRUST_FLOWS is
+ * never cut), and none counts as slower than TRUST_SLOW times the mean of the others (times more
+ * for few flows, whose mean is noisy: by the root of TRUST_FLOWS / flows). Where nothing exceeds
+ * that, costs stay as they were, bit for bit.
+ *
+ * So, where the other sources bring 3 * TRUST_FLOWS flows to a member, one source changes that
+ * member's cost by the factors TRUST_LEAST to TRUST_MOST at most, whatever it sends. A class of its
+ * own is its own affair. Many prefixes that lie alike are beyond this.
+ */
+#pragma once
+
+#include "table.h"
+#include "tree.h"
+
+#define TRUST_FLOWS 250.0
+#define TRUST_SLOW  4.0
+#define TRUST_LEAST 0.75
+#define TRUST_MOST  1.75
+
+/*
+ * Bounds the costs of a tree that was trained from this table with this prior. Rows of one source
+ * stand together, as cells_table() has them. -ENOMEM: the costs are unchanged.
+ */
+int trust_costs(const struct table *table, double prior, struct tree *tree);
