@@ -214,7 +214,7 @@ static int tick(struct service *service, double ms[STAGE_COUNT])
 	uint64_t clock = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	int error;
 
-	cells_begin(service->cells);
+	cells_begin(service->cells, 1);
 	error = datapath_each_cell(bench.datapath, take_cell, service->cells);
 	ms[READ] = lap(&clock);
 	if (!error)

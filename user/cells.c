@@ -57,6 +57,7 @@ struct growth {
 
 struct cells {
 	double connect_factor, response_factor;
+	double connect_weight, response_weight; /* of what this tick brings */
 	size_t members;
 	int16_t column[LARCH_MAX_BACKENDS]; /* -1: no member */
 	size_t count, capacity;
@@ -76,6 +77,7 @@ int cells_set_options(struct cells *cells, const struct cells_options *options)
 {
 	if (!(options->half_life_connect > 0 && options->half_life_server > 0))
 		return -EINVAL;
+	cells->connect_weight = cells->response_weight = 1;
 	cells->connect_factor = exp2(-1 / options->half_life_connect);
 	cells->response_factor = exp2(-1 / options->half_life_server);
 	return 0;
@@ -169,11 +171,22 @@ static void age_marks(struct cells *cells)
 	lookup_build(&cells->lookup, cells->key, kept, cells->capacity); /* as big as it was */
 }
 
-void cells_begin(struct cells *cells)
+/* What came evenly over so many ticks, and would have faded since: (1 + d + ... + d^(n-1)) / n. */
+static double late_weight(double factor, double ticks)
 {
+	return ticks > 1 ? (1 - pow(factor, ticks)) / ((1 - factor) * ticks) : 1;
+}
+
+void cells_begin(struct cells *cells, double ticks)
+{
+	double connect_factor = pow(cells->connect_factor, ticks);
+	double response_factor = pow(cells->response_factor, ticks);
+
 	age_marks(cells);
-	rows_decay(&cells->rows, cells->connect_factor, cells->response_factor);
-	prefixes_decay(&cells->prefixes, cells->response_factor);
+	rows_decay(&cells->rows, connect_factor, response_factor);
+	prefixes_decay(&cells->prefixes, response_factor);
+	cells->connect_weight = late_weight(cells->connect_factor, ticks);
+	cells->response_weight = late_weight(cells->response_factor, ticks);
 	memset(cells->arm, 0, sizeof(cells->arm));
 	cells->samples = cells->connects = 0;
 	cells->idle_ticks++;
@@ -338,10 +351,10 @@ static int teach(struct cells *cells, const struct larch_cell *key, const struct
 		add_histogram(cells, key->arm, growth, prefix);
 	}
 	tally += cells->column[key->backend];
-	tally->connects += (double)sum[CONNECTS];
-	tally->connect_us += (double)sum[CONNECT_US];
-	tally->responses += (double)sum[RESPONSES];
-	tally->work_us += (double)sum[WORK_US];
+	tally->connects += cells->connect_weight * (double)sum[CONNECTS];
+	tally->connect_us += cells->connect_weight * (double)sum[CONNECT_US];
+	tally->responses += cells->response_weight * (double)sum[RESPONSES];
+	tally->work_us += cells->response_weight * (double)sum[WORK_US];
 	cells->connects += sum[CONNECTS];
 	cells->samples += sum[RESPONSES];
 	cells->idle_ticks = 0;

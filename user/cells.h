@@ -32,8 +32,12 @@ int cells_set_options(struct cells *cells, const struct cells_options *options);
  */
 int cells_members(struct cells *cells, const uint16_t *backend, size_t members);
 
-/* A tick begins: everything remembered decays, what was new is cleared. */
-void cells_begin(struct cells *cells);
+/*
+ * A tick begins: everything remembered decays, what was new is cleared. `ticks` have passed since
+ * the last one: 1, or more if the daemon could not run. What came meanwhile counts as if it had
+ * been read in time.
+ */
+void cells_begin(struct cells *cells, double ticks);
 
 /*
  * What BPF holds for one cell now. The first sight of a cell after cells_new() counts as a whole

@@ -276,6 +276,7 @@ int controller_reload(struct controller *controller, struct config_errors *error
 		return error;
 	}
 	controller_attach(controller); /* what fails is logged, and shown by the status */
+	controller->ticked_ns = 0;     /* the interval may be another one */
 	controller->reload_failed = false;
 	controller->reloaded = time(NULL);
 	log_info("reloaded %s", controller->options.config_file);

@@ -66,6 +66,7 @@ struct controller {
 	struct interface_state *interface; /* of those that the program was attached to */
 	size_t interface_count;
 	uint64_t ticks;
+	uint64_t ticked_ns;  /* when the last tick of this interval began; 0: not yet */
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */
 	bool fresh;	     /* cells first seen now count from zero */
 	uint64_t warm_ticks; /* ticks before learning begins: samples gather after an adoption */

@@ -10,6 +10,7 @@
 #define WALK_MS		 5000 /* between walks over the flow table */
 #define CELLS_HIGH	 (LARCH_MAX_CELLS / 4 * 3)
 #define CELLS_IDLE_TICKS 60 /* cells idle for longer give way when the map fills up */
+#define LATE_TICKS	 3  /* so many intervals between two ticks are no jitter */
 #define FREE_WALKS	 3  /* walks without a flow after which a backend's id is free */
 
 const char *const stage_names[STAGES] = {"read", "train", "shares", "rings", "publish", "judge"};
@@ -38,14 +39,29 @@ static void take_cell(void *context, const struct larch_cell *cell,
 		cells_update(service->cells, cell, samples, controller->fresh);
 }
 
+/* Intervals since the last tick: more than one if the daemon was stopped, or had no CPU. */
+static double ticks_passed(struct controller *controller, uint64_t now)
+{
+	double interval = controller->config->learning.interval_ms * (double)NS_PER_MS;
+	double ticks = controller->ticked_ns ? (double)(now - controller->ticked_ns) / interval : 1;
+
+	controller->ticked_ns = now;
+	if (ticks < LATE_TICKS)
+		return 1;
+	log_warning("the tick came %.1f s late: larchd could not run",
+		    (ticks - 1) * interval / 1e9);
+	return ticks;
+}
+
 static void read_samples(struct controller *controller)
 {
 	uint64_t clock = clock_now();
+	double ticks = ticks_passed(controller, clock);
 	int error;
 
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		if (controller->service[i].used)
-			cells_begin(controller->service[i].cells);
+			cells_begin(controller->service[i].cells, ticks);
 	}
 	controller->cells = 0;
 	error = datapath_each_cell(controller->datapath, take_cell, controller);

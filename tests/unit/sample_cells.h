@@ -18,7 +18,7 @@ static inline struct cells *cells_test_new(void)
 
 	cr_assert_eq(cells_new(&cells, &options), 0);
 	cr_assert_eq(cells_members(cells, cells_backends, 3), 0);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	return cells;
 }
 

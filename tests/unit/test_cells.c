@@ -79,7 +79,7 @@ Test(cells, a_cell_that_came_back_smaller_counts_from_zero)
 	struct cells *cells = cells_test_new();
 
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(100, 1000));
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(4, 1000));
 	cr_expect_eq(cells_counts(cells).samples, 4);
 	cr_expect_eq(latency_count(&cells_arms(cells)[0]), 4);
@@ -91,7 +91,7 @@ Test(cells, a_cell_that_came_back_with_another_histogram_counts_from_zero)
 	struct cells *cells = cells_test_new();
 
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(100, 1000));
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(101, 5000));
 	cr_expect_eq(cells_counts(cells).samples, 101);
 	cells_free(cells);
@@ -127,7 +127,7 @@ Test(cells, both_arms_teach_and_are_kept_apart_for_the_judge)
 	cr_expect_eq(latency_count(&cells_arms(cells)[LARCH_ARM_LEARNED]), 10);
 	cr_expect_eq(latency_count(&cells_arms(cells)[LARCH_ARM_CONTROL]), 3);
 	cr_expect_eq(cells_arms(cells)[LARCH_ARM_CONTROL].bucket[larch_latency_bucket(5000)], 3);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_expect_eq(latency_count(&cells_arms(cells)[LARCH_ARM_LEARNED]), 0);
 	cells_free(cells);
 }
@@ -141,7 +141,7 @@ Test(cells, histograms_grow_into_buckets_on_both_sides)
 	for (size_t i = 0; i < sizeof(us) / sizeof(us[0]); i++) {
 		struct larch_samples more = cells_flows(2, us[i]);
 
-		cells_begin(cells);
+		cells_begin(cells, 1);
 		now.connects += more.connects;
 		now.connect_us += more.connect_us;
 		now.responses += more.responses;
@@ -163,7 +163,7 @@ Test(cells, memory_fades_by_its_half_lives)
 
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(1000, 1000));
 	for (int i = 0; i < CELLS_SERVER; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	table = cells_test_table(cells);
 	cr_expect_float_eq(table.tally[0].responses, 500, 1e-6);
 	cr_expect_float_eq(table.tally[0].work_us, 125000, 1e-3);
@@ -179,7 +179,7 @@ Test(cells, rows_with_nothing_left_are_dropped)
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(1, 1000));
 	cells_feed(cells, cells_key(8, 5, 0), cells_flows(1000, 1000));
 	for (int i = 0; i < 7 * CELLS_SERVER; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	cr_assert_eq(cells_test_table(cells).rows, 1);
 	cr_expect_eq(cells_test_table(cells).features->value[LARCH_FEATURE_SOURCE], 8);
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(3, 1000));
@@ -194,7 +194,7 @@ Test(cells, fading_leaves_no_denormal_numbers)
 
 	cells_feed(cells, cells_key(9, 5, 0), cells_flows(1000, 1000));
 	for (uint32_t i = 1; i <= 2000; i++) {
-		cells_begin(cells);
+		cells_begin(cells, 1);
 		cells_feed(cells, cells_key(9, 7, 0), cells_flows(i, 1000));
 	}
 	cr_assert_eq(cells_test_table(cells).rows, 1);
@@ -345,7 +345,7 @@ Test(cells, all_members_may_leave_and_come_back)
 	cr_expect_eq(cells_members(cells, NULL, 0), 0);
 	cr_expect_eq(cells_test_table(cells).rows, 0);
 	cr_expect_eq(cells_feed(cells, cells_key(1, 5, 0), cells_flows(11, 100)), 0);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_expect_eq(cells_members(cells, cells_backends, 3), 0);
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(15, 100));
 	cr_expect_eq(cells_test_table(cells).tally[0].responses, 4);
@@ -386,7 +386,7 @@ Test(cells, idle_ticks_count_since_the_last_new_sample)
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(2, 1000));
 	cr_expect_eq(cells_counts(cells).idle_ticks, 0);
 	for (unsigned i = 1; i < 4; i++) {
-		cells_begin(cells);
+		cells_begin(cells, 1);
 		cells_feed(cells, cells_key(1, 5, 0), cells_flows(2, 1000));
 		cr_expect_eq(cells_counts(cells).idle_ticks, i);
 	}
@@ -405,7 +405,7 @@ Test(cells, statistics_count_what_this_tick_brought)
 	cr_expect_eq(cells_counts(cells).samples, 2);
 	cr_expect_eq(cells_counts(cells).connects, 6);
 	cr_expect_eq(cells_counts(cells).rows, 2);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_expect_eq(cells_counts(cells).samples, 0);
 	cr_expect_eq(cells_counts(cells).connects, 0);
 	cells_free(cells);
@@ -419,7 +419,7 @@ Test(cells, idle_cells_are_named)
 	for (uint32_t i = 1; i <= 5; i++) {
 		cells_feed(cells, quiet, cells_flows(2, 1000));
 		cells_feed(cells, cells_key(2, 5, 0), cells_flows(i, 1000));
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	}
 	cr_expect_eq(cells_idle(cells, 6, found, 4), 0);
 	cr_assert_eq(cells_idle(cells, 5, found, 4), 1);
@@ -436,7 +436,7 @@ Test(cells, cells_gone_from_the_map_are_forgotten_in_the_end)
 
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(2, 1000));
 	for (uint32_t i = 1; i <= 62; i++) {
-		cells_begin(cells);
+		cells_begin(cells, 1);
 		cells_feed(cells, cells_key(2, 5, 0), cells_flows(i, 1000));
 	}
 	cr_assert_eq(cells_idle(cells, 0, found, 4), 1);
@@ -451,7 +451,7 @@ Test(cells, nothing_is_forgotten_while_the_map_cannot_be_read)
 
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(2, 1000));
 	for (uint32_t i = 1; i <= 200; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	cr_expect_eq(cells_idle(cells, 0, found, 4), 1);
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(3, 1000));
 	cr_expect_eq(cells_counts(cells).samples, 1);
@@ -469,8 +469,34 @@ Test(cells, forget_faster_once_they_are_told_to)
 	cr_assert_eq(cells_update(cells, &key, &samples, true), 0);
 	cr_assert_eq(cells_set_options(cells, &none), -EINVAL);
 	cr_assert_eq(cells_set_options(cells, &faster), 0);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_assert_eq(cells_table(cells, &table), 0);
 	cr_assert_float_eq(table.tally[0].responses, 50, 1e-9);
 	cells_free(cells);
+}
+
+/* The daemon was stopped: what it finds when it goes on is the traffic of all that time. */
+Test(cells, a_late_tick_remembers_what_ticks_in_time_would_have)
+{
+	struct cells *late = cells_test_new(), *timely = cells_test_new();
+	const struct tally *a, *b;
+	uint32_t flows = 1000;
+
+	cells_feed(late, cells_key(9, 5, 0), cells_flows(flows, 1000));
+	cells_feed(timely, cells_key(9, 5, 0), cells_flows(flows, 1000));
+	for (int i = 0; i < 40; i++) {
+		flows += 25;
+		cells_begin(timely, 1);
+		cells_feed(timely, cells_key(9, 5, 0), cells_flows(flows, 1000));
+	}
+	cells_begin(late, 40);
+	cells_feed(late, cells_key(9, 5, 0), cells_flows(flows, 1000));
+	a = cells_test_table(late).tally;
+	b = cells_test_table(timely).tally;
+	cr_assert_float_eq(a->responses, b->responses, 1e-6 * b->responses);
+	cr_assert_float_eq(a->work_us, b->work_us, 1e-6 * b->work_us);
+	cr_assert_float_eq(a->connects, b->connects, 1e-6 * b->connects);
+	cr_assert_float_eq(a->connect_us, b->connect_us, 1e-6 * b->connect_us);
+	cells_free(late);
+	cells_free(timely);
 }

@@ -131,7 +131,7 @@ Test(cells_table, a_full_table_folds_its_least_used_rows)
 	for (uint32_t i = 1; i <= 70000; i++)
 		cells_feed(cells, cells_key(i, 5, 0), cells_flows(i % 10 ? 2 : 50, 1000));
 	full = cells_counts(cells).rows;
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_expect_lt(cells_counts(cells).rows, full - full / 10);
 	table = cells_test_table(cells);
 	cr_expect_float_eq(cells_responses(cells), (63000 * 2 + 7000 * 50) * exp2(-0.1), 1e-3);
@@ -161,7 +161,7 @@ Test(cells_table, kinds_without_end_fold_into_one_row)
 	cr_expect_eq(table.features[0].value[LARCH_FEATURE_PORT], 0);
 	cr_expect_eq(cells_responses(cells), 70000);
 	for (int i = 0; i < 3; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	cr_expect_leq(cells_test_table(cells).rows, ROWS_MOST);
 	cells_free(cells);
 }
@@ -208,7 +208,7 @@ Test(cells_table, prefixes_fade_and_are_forgotten)
 	cells_feed(cells, cells_key(1, 5, 0), cells_flows(1, 1000));
 	cells_feed(cells, cells_key(2, 5, 0), cells_flows(1000, 1000));
 	for (int i = 0; i < 7 * CELLS_SERVER; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	cr_assert_eq(cells_prefixes(cells, found, 8), 1);
 	cr_expect_eq(found[0].source, 2);
 	cr_expect_float_eq(latency_count(&found[0].arm[0]), 1000.0 / 128, 0.001);
