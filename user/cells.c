@@ -20,6 +20,8 @@
 
 #define LEAST_US 1
 #define MOST_US	 60000000.0
+/* Of one cell in one tick: no host takes so many, not even in ten seconds. */
+#define MOST_SAMPLES (1u << 26)
 
 /* Ticks for which a cell must be missing from the map before its mark is forgotten. */
 #define FORGET_TICKS 60
@@ -314,7 +316,8 @@ static bool plausible(const struct growth *growth)
 	const uint64_t *sum = growth->sum;
 	uint64_t counted = 0;
 
-	if (!mean_plausible(sum[CONNECT_US], sum[CONNECTS], LEAST_US) ||
+	if (sum[CONNECTS] > MOST_SAMPLES || sum[RESPONSES] > MOST_SAMPLES ||
+	    !mean_plausible(sum[CONNECT_US], sum[CONNECTS], LEAST_US) ||
 	    !mean_plausible(sum[RESPONSE_US], sum[RESPONSES], LEAST_US) ||
 	    !mean_plausible(sum[SERVER_US], sum[RESPONSES], LEAST_US) ||
 	    !mean_plausible(sum[WORK_US], sum[RESPONSES], 0))

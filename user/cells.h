@@ -43,10 +43,11 @@ void cells_begin(struct cells *cells, double ticks);
  * What BPF holds for one cell now. The first sight of a cell after cells_new() counts as a whole
  * only if `fresh` (else it is the mark from which growth is counted: a daemon that adopts old
  * maps). Sums that shrank (the cell was deleted and came back) count as new from zero. Values
- * outside [1 us, 60 s] on average are refused, and so are histograms that do not fit the count:
- * -ERANGE, and counted; growth is then counted from there. Backends that are no members teach
- * nothing, but it is remembered how far their cells have grown. Both arms teach; the arms are also
- * kept apart for the judge. -ENOMEM: nothing of it was taken, and the next call makes up for it.
+ * outside [1 us, 60 s] on average are refused, more samples than a host can take in a tick, and
+ * histograms that do not fit the count: -ERANGE, and counted; growth is then counted from there.
+ * Backends that are no members teach nothing, but it is remembered how far their cells have grown.
+ * Both arms teach; the arms are also kept apart for the judge. -ENOMEM: nothing of it was taken,
+ * and the next call makes up for it.
  */
 int cells_update(struct cells *cells, const struct larch_cell *key, const struct larch_samples *now,
 		 bool fresh);

@@ -165,17 +165,24 @@ trap 'exit 1' INT TERM
 
 # --- the lab's servers -----------------------------------------------------------------------
 
-# Our lab server on port 80 of every backend; options are passed on.
+declare -A SERVER # the processes of our lab servers, by backend
+
+# start_server BACKEND [OPTION...]: our lab server on its port 80.
+start_server() {
+	local backend=$1
+	shift
+	lab_start "$backend" "$backend.log" "$BUILD/labserver" --name "$backend" \
+		--listen "$LAB_VIP4:80" --listen "[$LAB_VIP6]:80" --workers 8 --service-ms 2 \
+		--control "$LAB_DIR/$backend.sock" "$@"
+	SERVER[$backend]=$LAB_PID
+	lab_wait 20 tell "$backend" speed 1 || fail "the server of $backend did not start"
+}
+
+# The same of every backend; options are passed on.
 start_servers() {
 	local backend
 	for backend in $(lab_backend_names); do
-		lab_start "$backend" "$backend.log" "$BUILD/labserver" --name "$backend" \
-			--listen "$LAB_VIP4:80" --listen "[$LAB_VIP6]:80" --workers 8 --service-ms 2 \
-			--control "$LAB_DIR/$backend.sock" "$@"
-	done
-	for backend in $(lab_backend_names); do
-		lab_wait 20 test -S "$LAB_DIR/$backend.sock" ||
-			fail "the server of $backend did not start" || return
+		start_server "$backend" "$@" || return
 	done
 }
 

@@ -237,6 +237,31 @@ Test(cells, values_beyond_belief_are_refused)
 	cells_free(cells);
 }
 
+/* Anything at all, as if somebody had written to the map: no crash, and hardly ever believed. */
+Test(cells, garbage_is_refused)
+{
+	struct cells *cells = cells_test_new();
+	struct larch_samples garbage;
+	uint64_t state = 1;
+
+	for (unsigned value = 1; value < 256; value++) {
+		memset(&garbage, (int)value, sizeof(garbage));
+		cr_expect_eq(cells_feed(cells, cells_key(value, 5, 0), garbage), -ERANGE);
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		for (size_t k = 0; k < sizeof(garbage) / 4; k++) {
+			state = state * 6364136223846793005 + 1442695040888963407;
+			memcpy((char *)&garbage + 4 * k, (char *)&state + 4, 4);
+		}
+		cells_feed(cells, cells_key(1000 + i % 7, 5, 0), garbage);
+		cells_begin(cells, 1);
+	}
+	cr_expect_eq(cells_test_table(cells).rows, 0);
+	cr_expect_eq(latency_count(cells_arms(cells)), 0);
+	cr_expect_eq(cells_feed(cells, cells_key(1, 5, 0), cells_flows(10, 1000)), 0);
+	cells_free(cells);
+}
+
 Test(cells, values_at_the_limits_are_taken)
 {
 	struct cells *cells = cells_test_new();
