@@ -112,7 +112,7 @@ static int service_open(struct service *service, size_t members)
 	service->input = (struct learner_input){
 		.member = service->member,
 		.members = members,
-		.tree = {24, 6, 100, 0.02, 4, 1, TREE_INTERACTION},
+		.tree = {24, 6, 100, 0.02, 4, 1, TREE_INTERACTION, true},
 		.shares = {150, 0.3, 0.002, 0.2},
 		.demand_factor = 0.07,
 		.learned = true,

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "learner.h"
-#include "trust.h"
 
 #define COST_LEAST_US 1.0
 #define COST_MOST_US  60e6
@@ -171,11 +170,9 @@ int learner_train(const struct learner_input *input, struct generation **out)
 	int error = tree_train(input->table, &input->tree, &tree);
 
 	if (error)
-		return error;
+		return error == -EINVAL ? -ERANGE : error; /* not finite: no cost either */
 	if (tree->node[0].flows < input->tree.min_flows)
 		error = -ENODATA;
-	if (!error)
-		error = trust_costs(input->table, input->tree.prior, tree);
 	if (!error)
 		error = check_costs(tree);
 	if (!error)

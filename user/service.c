@@ -18,6 +18,7 @@
 #include "service.h"
 
 #define STALE_TICKS   3
+#define APART_NS      (100 * NS_PER_MS) /* between two publications */
 #define REFRESH_TICKS 10 /* costs are published at least this often while samples come */
 /*
  * Steering by classes leaves few samples where they should not go: what it took to tell classes
@@ -117,6 +118,7 @@ static void set_input(const struct controller *controller, const struct service 
 				.min_flows = learning->min_flows,
 				.min_effect = 0.02,
 				.prior = 4,
+				.trust = true,
 				.noise = service->current && service->current->leaves > 1
 						 ? NOISE_KEPT
 						 : 1,
@@ -235,13 +237,32 @@ static void publish_live(struct controller *controller, const struct service *se
 	}
 }
 
+/*
+ * A packet that is on its way reads the bank of its generation: that must not be built anew at
+ * once. Ticks are further apart; only netlink has more than one thing to say within the time.
+ */
+static void wait_turn(struct service *service)
+{
+	uint64_t now = clock_now(), since = now - service->published_ns;
+	struct timespec rest = {};
+
+	if (service->published_ns && since < APART_NS) {
+		rest.tv_nsec = (long)(APART_NS - since);
+		nanosleep(&rest, NULL);
+		now = clock_now();
+	}
+	service->published_ns = now;
+}
+
 /* Publishes a generation, takes it over as current and records why. */
 static int publish(struct controller *controller, struct service *service,
 		   struct generation *generation, const char *why)
 {
 	struct generation *last = service->current;
-	int error = publisher_publish(controller->datapath, service->id, generation);
+	int error;
 
+	wait_turn(service);
+	error = publisher_publish(controller->datapath, service->id, generation);
 	if (error) {
 		log_error("%s: cannot publish: %s", service->config->name, strerror(-error));
 		return error;

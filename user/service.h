@@ -68,8 +68,9 @@ struct service {
 	struct generation *current;	 /* what the kernel steers by; NULL before the first */
 	struct generation *shadow;	 /* the last one trained, published or not; NULL: none */
 	enum service_state state;
-	const char *reason; /* why the state is not SERVICE_LEARNED; NULL */
-	unsigned age;	    /* ticks since the last publication */
+	const char *reason;    /* why the state is not SERVICE_LEARNED; NULL */
+	unsigned age;	       /* ticks since the last publication */
+	uint64_t published_ns; /* when that was; 0: never */
 	struct service_event event[SERVICE_HISTORY]; /* ring buffer, at published % size */
 	uint64_t published;			     /* generations, since the daemon began */
 };

@@ -12,6 +12,7 @@
 #include "tree.h"
 #include "tree_rows.h"
 #include "tree_split.h"
+#include "trust.h"
 
 #define MAX_NODES (2 * LARCH_MAX_LEAVES - 1)
 
@@ -237,6 +238,13 @@ static void number_leaves(struct tree *tree, int at, int *next)
 	node->leaf = (*next)++;
 }
 
+static int bound_costs(struct growth *growth)
+{
+	struct trust_nodes nodes = {growth->row, growth->start, growth->count};
+
+	return trust_costs(&growth->rows, &nodes, growth->options->prior, growth->tree);
+}
+
 static int train(struct growth *growth)
 {
 	int error, leaves = 0;
@@ -251,7 +259,7 @@ static int train(struct growth *growth)
 		return error;
 	grow(growth);
 	number_leaves(growth->tree, 0, &leaves);
-	return 0;
+	return growth->options->trust ? bound_costs(growth) : 0;
 }
 
 int tree_train(const struct table *table, const struct tree_options *options, struct tree **out)

@@ -35,6 +35,7 @@ struct tree_options {
 	double prior;	     /* k0 = 4: pseudo-counts of the parent's costs; > 0 */
 	double noise;	     /* 1: factor of the noise's bound; 0: noise is not looked at */
 	enum tree_criterion criterion;
+	bool trust; /* no source is believed too much; see trust.h */
 };
 
 struct tree_node {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Bounds what one source can do to the costs; see trust.h. In: the table and its tree. The rows of
+ * Bounds what one source can do to the costs; see trust.h. In: a tree and its rows. The rows of
  * each node, added up by source; per member two kinds of samples (connects, responses), each with a
  * weight (its count, capped) and a mean (not above what the others make plausible).
  */
@@ -21,103 +21,36 @@ struct voice {
 };
 
 struct trust {
-	const struct table *table;
+	const struct tree_rows *rows;
 	struct tree *tree;
-	uint32_t *source;	 /* [rows]: number of the row's source */
-	uint8_t *leaf;		 /* [rows] */
-	uint32_t *met;		 /* [rows]: sources of the node */
-	bool *is_met;		 /* [rows] */
-	struct tally *by_source; /* [sources][members] */
-	struct voice *voice;	 /* [rows] */
+	const uint8_t *source;	 /* [rows]: bin of the row's source */
+	size_t first, end;	 /* of the bins of the node */
+	struct tally *by_source; /* [bins][members]: of the node */
 	struct tally *bounded;	 /* [members]: of the node */
+	struct outline *outline; /* [members][2]: connects, responses */
+	struct voice voice[TREE_BINS];
 };
 
-static void trust_free(struct trust *trust)
+/* Adds up a node's rows by source. Deep nodes have few sources, and those mostly in a row. */
+static void gather(struct trust *trust, const uint32_t *row, size_t count)
 {
-	free(trust->source);
-	free(trust->leaf);
-	free(trust->met);
-	free(trust->is_met);
-	free(trust->by_source);
-	free(trust->voice);
-	free(trust->bounded);
-}
+	size_t members = trust->rows->members;
 
-static int trust_make(struct trust *trust)
-{
-	const struct table *table = trust->table;
-	size_t rows = table->rows, sources = 0;
-	struct larch_tree packed = {};
+	trust->first = TREE_BINS;
+	trust->end = 0;
+	for (size_t i = 0; i < count; i++) {
+		size_t source = trust->source[row[i]];
 
-	trust->source = calloc(rows, sizeof(*trust->source));
-	trust->leaf = calloc(rows, sizeof(*trust->leaf));
-	trust->met = calloc(rows, sizeof(*trust->met));
-	trust->is_met = calloc(rows, sizeof(*trust->is_met));
-	trust->voice = calloc(rows, sizeof(*trust->voice));
-	trust->bounded = calloc(table->members, sizeof(*trust->bounded));
-	if (!trust->source || !trust->leaf || !trust->met || !trust->is_met || !trust->voice ||
-	    !trust->bounded)
-		return -ENOMEM;
-	tree_pack(trust->tree, &packed);
-	for (size_t i = 0; i < rows; i++) {
-		const __u64 *value = table->features[i].value;
-
-		sources += i && value[LARCH_FEATURE_SOURCE] !=
-					table->features[i - 1].value[LARCH_FEATURE_SOURCE];
-		trust->source[i] = (uint32_t)sources;
-		trust->leaf[i] = (uint8_t)larch_tree_walk(&packed, &table->features[i]);
+		trust->first = source < trust->first ? source : trust->first;
+		trust->end = source >= trust->end ? source + 1 : trust->end;
 	}
-	trust->by_source = calloc((sources + 1) * table->members, sizeof(*trust->by_source));
-	return trust->by_source ? 0 : -ENOMEM;
-}
-
-/* The leaves below a node: first to last, since they are numbered from left to right. */
-static void leaves_below(const struct tree *tree, size_t node, int *first, int *last)
-{
-	size_t left = node, right = node;
-
-	while (tree->node[left].leaf < 0)
-		left = (size_t)tree->node[left].left;
-	while (tree->node[right].leaf < 0)
-		right = (size_t)tree->node[right].right;
-	*first = tree->node[left].leaf;
-	*last = tree->node[right].leaf;
-}
-
-static void add_row(const struct tally *from, size_t members, struct tally *to)
-{
-	for (size_t j = 0; j < members; j++) {
-		to[j].connects += from[j].connects;
-		to[j].connect_us += from[j].connect_us;
-		to[j].responses += from[j].responses;
-		to[j].work_us += from[j].work_us;
-	}
-}
-
-/* Adds up a node's rows by source; returns how many sources there are. */
-static size_t gather(struct trust *trust, size_t node)
-{
-	size_t members = trust->table->members, met = 0;
-	int first, last;
-
-	leaves_below(trust->tree, node, &first, &last);
-	for (size_t i = 0; i < trust->table->rows; i++) {
-		uint32_t source = trust->source[i];
-
-		if (trust->leaf[i] < first || trust->leaf[i] > last)
-			continue;
-		if (!trust->is_met[source]) {
-			trust->is_met[source] = true;
-			trust->met[met++] = source;
-			memset(&trust->by_source[source * members], 0,
-			       members * sizeof(*trust->by_source));
-		}
-		add_row(&trust->table->tally[i * members], members,
-			&trust->by_source[source * members]);
-	}
-	for (size_t i = 0; i < met; i++)
-		trust->is_met[trust->met[i]] = false;
-	return met;
+	if (!count)
+		return;
+	memset(&trust->by_source[trust->first * members], 0,
+	       (trust->end - trust->first) * members * sizeof(*trust->by_source));
+	for (size_t i = 0; i < count; i++)
+		tree_rows_add(&trust->by_source[trust->source[row[i]] * members],
+			      &trust->rows->tally[row[i] * members], members);
 }
 
 /* The count beyond which a source weighs no more: the others weigh OTHERS times that. */
@@ -175,62 +108,130 @@ static bool bounded_mean(struct voice *voice, size_t voices, double *out)
 	return cut;
 }
 
-/* Bounds the sums of one member of a node; the counts stay what they were. */
-static bool bound_member(struct trust *trust, size_t sources, size_t member, struct tally *tally)
+/* What the sources together say of one kind of samples: enough to see that nothing is to be cut. */
+struct outline {
+	double count, sum;		   /* of all */
+	double most_count, most_sum, mean; /* the largest of one source */
+};
+
+static void outline_add(struct outline *outline, double count, double sum)
 {
-	size_t members = trust->table->members;
-	bool cut = false;
+	outline->count += count;
+	outline->sum += sum;
+	outline->most_count = count > outline->most_count ? count : outline->most_count;
+	outline->most_sum = sum > outline->most_sum ? sum : outline->most_sum;
+	if (sum > outline->mean * count)
+		outline->mean = sum / count;
+}
+
+static bool may_be_cut(const struct outline *outline)
+{
+	double others = outline->count - outline->most_count;
+
+	return (outline->most_count > TRUST_FLOWS && outline->most_count > others / OTHERS) ||
+	       outline->mean * outline->count > TRUST_SLOW * (outline->sum - outline->most_sum);
+}
+
+/* One member's sums of one kind; a source without any has no voice. */
+static bool bound(struct trust *trust, size_t member, bool connects, double count, double *sum)
+{
+	size_t voices = 0;
 	double mean;
 
-	for (size_t i = 0; i < sources; i++) {
-		const struct tally *at = &trust->by_source[trust->met[i] * members + member];
+	for (size_t i = trust->first; i < trust->end; i++) {
+		const struct tally *at = &trust->by_source[i * trust->rows->members + member];
+		struct voice voice = connects ? (struct voice){at->connects, at->connect_us}
+					      : (struct voice){at->responses, at->work_us};
 
-		trust->voice[i] = (struct voice){at->connects, at->connect_us};
+		if (voice.count > 0)
+			trust->voice[voices++] = voice;
 	}
-	if (bounded_mean(trust->voice, sources, &mean)) {
-		tally->connect_us = tally->connects * mean;
-		cut = true;
-	}
-	for (size_t i = 0; i < sources; i++) {
-		const struct tally *at = &trust->by_source[trust->met[i] * members + member];
+	if (!bounded_mean(trust->voice, voices, &mean))
+		return false;
+	*sum = count * mean;
+	return true;
+}
 
-		trust->voice[i] = (struct voice){at->responses, at->work_us};
+/* Source by source, as they stand in memory: most of the time this is all there is to do. */
+static void outline_all(struct trust *trust)
+{
+	size_t members = trust->rows->members;
+
+	memset(trust->outline, 0, 2 * members * sizeof(*trust->outline));
+	for (size_t i = trust->first; i < trust->end; i++) {
+		for (size_t j = 0; j < members; j++) {
+			const struct tally *at = &trust->by_source[i * members + j];
+
+			outline_add(&trust->outline[2 * j], at->connects, at->connect_us);
+			outline_add(&trust->outline[2 * j + 1], at->responses, at->work_us);
+		}
 	}
-	if (bounded_mean(trust->voice, sources, &mean)) {
-		tally->work_us = tally->responses * mean;
-		cut = true;
+}
+
+static bool bound_members(struct trust *trust, struct tally *tally)
+{
+	bool cut = false;
+
+	outline_all(trust);
+	for (size_t j = 0; j < trust->rows->members; j++) {
+		if (may_be_cut(&trust->outline[2 * j]))
+			cut |= bound(trust, j, true, tally[j].connects, &tally[j].connect_us);
+		if (may_be_cut(&trust->outline[2 * j + 1]))
+			cut |= bound(trust, j, false, tally[j].responses, &tally[j].work_us);
 	}
 	return cut;
 }
 
 /* Parents come before their children, which shrink towards them. */
-static void bound_nodes(struct trust *trust, double prior)
+static void bound_nodes(struct trust *trust, const struct trust_nodes *nodes, double prior)
 {
 	struct tree *tree = trust->tree;
 	bool any = false;
 
 	for (size_t node = 0; node < tree->nodes; node++) {
-		size_t sources = gather(trust, node);
-
+		gather(trust, &nodes->row[nodes->start[node]], nodes->count[node]);
 		memcpy(trust->bounded, &tree->tally[node * tree->members],
 		       tree->members * sizeof(*trust->bounded));
-		for (size_t j = 0; j < tree->members; j++)
-			any |= bound_member(trust, sources, j, &trust->bounded[j]);
+		any |= bound_members(trust, trust->bounded);
 		if (any)
 			tree_node_cost(tree, node, trust->bounded, prior);
 	}
 }
 
-int trust_costs(const struct table *table, double prior, struct tree *tree)
+static const struct tree_column *source_column(const struct tree_rows *rows)
 {
-	struct trust trust = {.table = table, .tree = tree};
-	int error = 0;
+	for (size_t c = 0; c < rows->columns; c++) {
+		if (rows->column[c].feature == LARCH_FEATURE_SOURCE)
+			return &rows->column[c];
+	}
+	return NULL;
+}
 
-	if (!table->rows || !table->members)
+int trust_costs(const struct tree_rows *rows, const struct trust_nodes *nodes, double prior,
+		struct tree *tree)
+{
+	const struct tree_column *column = source_column(rows);
+	struct trust *trust;
+	int error = -ENOMEM;
+
+	if (!column)
 		return 0;
-	error = trust_make(&trust);
-	if (!error)
-		bound_nodes(&trust, prior);
-	trust_free(&trust);
+	trust = calloc(1, sizeof(*trust));
+	if (!trust)
+		return -ENOMEM;
+	trust->rows = rows;
+	trust->tree = tree;
+	trust->source = column->bin;
+	trust->by_source = calloc(column->bins * rows->members + 1, sizeof(*trust->by_source));
+	trust->bounded = calloc(rows->members + 1, sizeof(*trust->bounded));
+	trust->outline = calloc(2 * rows->members + 1, sizeof(*trust->outline));
+	if (trust->by_source && trust->bounded && trust->outline) {
+		bound_nodes(trust, nodes, prior);
+		error = 0;
+	}
+	free(trust->by_source);
+	free(trust->bounded);
+	free(trust->outline);
+	free(trust);
 	return error;
 }

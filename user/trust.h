@@ -15,16 +15,23 @@
  */
 #pragma once
 
-#include "table.h"
 #include "tree.h"
+#include "tree_rows.h"
 
 #define TRUST_FLOWS 250.0
 #define TRUST_SLOW  4.0
 #define TRUST_LEAST 0.75
 #define TRUST_MOST  1.75
 
+/* Where each node's rows stand: row[start[node]] and so on. */
+struct trust_nodes {
+	const uint32_t *row;
+	const size_t *start, *count;
+};
+
 /*
- * Bounds the costs of a tree that was trained from this table with this prior. Rows of one source
- * stand together, as cells_table() has them. -ENOMEM: the costs are unchanged.
+ * Bounds the costs of a tree that was grown from these rows with this prior. A source is a bin of
+ * the rows: beyond TREE_BINS prefixes, neighbours are one. -ENOMEM: the costs are unchanged.
  */
-int trust_costs(const struct table *table, double prior, struct tree *tree);
+int trust_costs(const struct tree_rows *rows, const struct trust_nodes *nodes, double prior,
+		struct tree *tree);

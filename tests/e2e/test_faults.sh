@@ -126,6 +126,16 @@ test_garbage_in_the_live_state_and_the_cells_heals() {
 	check "near share in the end" "$(near_share 22) > 0.8"
 }
 
+test_without_fresh_samples_the_last_generation_stays() {
+	local before
+	load_start fresh --rate 300 --duration 3 --requests 2
+	load_wait && load_unbroken || return
+	eventually 10 "stale samples" log_has "web: no fresh samples" || return
+	before=$(generation)
+	sleep 2
+	same "generation" "$(generation)" "$before" && same "plan's flags" "$(plan_flags)" 1
+}
+
 # The judge needs control flows to compare with: one in 16, so some seconds at 400 a second.
 test_a_plan_that_is_the_wrong_way_round_is_switched_off() {
 	local p99

@@ -417,3 +417,39 @@ Test(live, no_connect_takes_longer_than_its_client_would_wait)
 	cr_assert_eq(samples().connects, 0);
 	cr_assert_eq(client_flow()->identity.connect, 0);
 }
+
+/* One client that acknowledges before the answer can have come, again and again. */
+Test(live, early_acknowledgements_make_no_backend_faster_than_it_is)
+{
+	connect_in(SHORT_US);
+	cost()->service = LONG_US;
+	for (int i = 0; i < 100; i++)
+		exchange(0, 100, 2 * SEGMENT);
+	cr_assert_geq(live()->slowdown, LARCH_SLOWDOWN_LEAST);
+	cr_assert_eq(larch_slowdown(live(), clock_now()), LARCH_SLOWDOWN_ONE);
+}
+
+/* And one that takes its time: slow by the most that a sample may count, and not suspect. */
+Test(live, late_acknowledgements_make_no_backend_suspect)
+{
+	connect_in(SHORT_US);
+	for (int i = 0; i < 200; i++)
+		exchange(10 * LONG_US, 100, 2 * SEGMENT);
+	cr_assert_leq(live()->slowdown, LARCH_SLOWDOWN_SAMPLE_MOST);
+	cr_assert_gt(live()->slowdown, LARCH_SLOWDOWN_SAMPLE_MOST / 2);
+	cr_assert(!larch_suspect(live(), larch_slowdown(live(), clock_now()), clock_now()));
+}
+
+/* It opens requests and never acknowledges: the backend keeps its connections and its share. */
+Test(live, requests_that_nobody_waits_for_are_bounded_in_the_score)
+{
+	struct larch_live busy = *live();
+	struct larch_cost usual = {COST_US, COST_US};
+
+	busy.in_flight = 0x7fffffff;
+	busy.answered = clock_now();
+	cr_assert_leq(larch_score(&usual, &busy, busy.answered),
+		      COST_US + COST_US * (1 + 0xffffull / CONCURRENCY + 1));
+	busy.in_flight = -0x7fffffff;
+	cr_assert_eq(larch_score(&usual, &busy, busy.answered), 2 * COST_US);
+}

@@ -158,7 +158,7 @@ Test(tree_shape, rows_without_samples_are_one_leaf_without_costs)
 	begin_rows(2);
 	for (uint64_t i = 0; i < 10; i++)
 		add_row(LARCH_FEATURE_SOURCE, i);
-	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION});
+	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION, false});
 	cr_assert_eq(tree->leaves, 1);
 	cr_assert_eq(tree->cost[1].service, 0);
 	tree_free(tree);
@@ -171,7 +171,7 @@ Test(tree_shape, single_member_never_splits)
 	begin_rows(1);
 	for (uint64_t i = 0; i < 64; i++)
 		*add_row(LARCH_FEATURE_SOURCE, i) = exact_tally(100, i < 32 ? 10 : 10000, 2000);
-	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION});
+	tree = grow_tree(&(struct tree_options){24, 6, 0, 0, 4, 0, TREE_INTERACTION, false});
 	cr_assert_eq(tree->leaves, 1);
 	tree_free(tree);
 }
@@ -269,7 +269,7 @@ Test(tree_shape, leaves_number_from_left_to_right)
 		tally[0] = exact_tally(200, 1000, 1000 + (double)(draw(&state) % 50000));
 		tally[1] = exact_tally(200, 1000, 1000);
 	}
-	tree = grow_tree(&(struct tree_options){24, 6, 100, 0.02, 4, 0, TREE_INTERACTION});
+	tree = grow_tree(&(struct tree_options){24, 6, 100, 0.02, 4, 0, TREE_INTERACTION, false});
 	cr_assert_gt(tree->leaves, 4);
 	for (uint64_t i = 0; i < 32; i++) {
 		int leaf = leaf_by_hand(tree, &row_features[i]);

@@ -35,12 +35,10 @@ static void add_rogue(uint8_t hops, double flows, double net, double work)
 static struct tree *one_leaf(void)
 {
 	struct tree_options options = usual_tree;
-	struct tree *tree;
 
 	options.max_leaves = 1;
-	tree = grow_tree(&options);
-	cr_assert_eq(trust_costs(&rows_of_test, options.prior, tree), 0);
-	return tree;
+	options.trust = true;
+	return grow_tree(&options);
 }
 
 static void check_bounds(const char *what)
@@ -57,13 +55,14 @@ static void check_bounds(const char *what)
 
 Test(trust, honest_costs_stay_bit_for_bit)
 {
+	struct tree_options options = usual_tree;
 	struct tree *plain, *bounded;
 
 	add_honest(100);
 	row_tally[3] = exact_tally(190, 2000, 5000);
 	plain = grow_tree(&usual_tree);
-	bounded = grow_tree(&usual_tree);
-	cr_assert_eq(trust_costs(&rows_of_test, usual_tree.prior, bounded), 0);
+	options.trust = true;
+	bounded = grow_tree(&options);
 	cr_assert_arr_eq(plain->cost, bounded->cost, plain->nodes * MEMBERS * sizeof(*plain->cost));
 	tree_free(plain);
 	tree_free(bounded);
@@ -114,6 +113,7 @@ Test(trust, without_bounds_it_would_be_believed)
 Test(trust, a_class_of_its_own_keeps_its_costs)
 {
 	struct larch_features rogue = {.value = {[LARCH_FEATURE_SOURCE] = ROGUE}};
+	struct tree_options options = usual_tree;
 	struct larch_tree packed = {};
 	struct tree *tree;
 	size_t node;
@@ -123,8 +123,8 @@ Test(trust, a_class_of_its_own_keeps_its_costs)
 	row_tally[20 * MEMBERS + 1] = exact_tally(1e5, 10, 2000);
 	rogue.value[LARCH_FEATURE_PROTOCOL] = 6;
 	rogue.value[LARCH_FEATURE_HOPS] = 9;
-	tree = grow_tree(&usual_tree);
-	cr_assert_eq(trust_costs(&rows_of_test, usual_tree.prior, tree), 0);
+	options.trust = true;
+	tree = grow_tree(&options);
 	tree_pack(tree, &packed);
 	node = (size_t)tree->leaf_node[larch_tree_walk(&packed, &rogue)];
 	cr_assert_gt(tree->leaves, 1);
