@@ -106,7 +106,7 @@ static int begin_controller(struct sim_larch *larch, struct sim_larch_node *node
 	controller->fresh = true;
 	begin_backends(larch, controller);
 	for (uint32_t i = 0; i < larch->config.backend_count; i++)
-		publisher_live(controller->datapath, i, larch->backend[i].concurrency, 0, 0);
+		publisher_live(controller->datapath, i, larch->backend[i].concurrency, NULL);
 	error = begin_service(larch, &controller->service[0]);
 	if (error)
 		return error;
@@ -194,7 +194,7 @@ static void tick_node(struct sim_larch_node *node)
 	struct controller *controller = node->controller;
 	struct service *service = &controller->service[0];
 
-	cells_begin(service->cells);
+	cells_begin(service->cells, 1);
 	for (size_t i = 0; i < node->maps->cells; i++)
 		cells_update(service->cells, &node->maps->cell[i], &node->maps->samples[i], true);
 	service_tick(controller, service);

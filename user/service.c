@@ -241,12 +241,12 @@ static void publish_live(struct controller *controller, const struct service *se
  * A packet that is on its way reads the bank of its generation: that must not be built anew at
  * once. Ticks are further apart; only netlink has more than one thing to say within the time.
  */
-static void wait_turn(struct service *service)
+static void wait_turn(const struct controller *controller, struct service *service)
 {
 	uint64_t now = clock_now(), since = now - service->published_ns;
 	struct timespec rest = {};
 
-	if (service->published_ns && since < APART_NS) {
+	if (controller->netlink && service->published_ns && since < APART_NS) {
 		rest.tv_nsec = (long)(APART_NS - since);
 		nanosleep(&rest, NULL);
 		now = clock_now();
@@ -261,7 +261,7 @@ static int publish(struct controller *controller, struct service *service,
 	struct generation *last = service->current;
 	int error;
 
-	wait_turn(service);
+	wait_turn(controller, service);
 	error = publisher_publish(controller->datapath, service->id, generation);
 	if (error) {
 		log_error("%s: cannot publish: %s", service->config->name, strerror(-error));

@@ -271,7 +271,7 @@ Test(cells_table, leaves_fade_by_both_half_lives_and_grow_with_new_buckets)
 
 	cells_feed(cells, key, now);
 	for (int i = 0; i < CELLS_SERVER; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	cells_leaves(cells, &tree, leaf);
 	cr_expect_float_eq(latency_count(&leaf[0].arm[LARCH_ARM_LEARNED]), 32, 0.01);
 	cr_expect_float_eq(leaf[0].connects[LARCH_ARM_LEARNED], 2, 0.01);
@@ -285,7 +285,7 @@ Test(cells_table, leaves_fade_by_both_half_lives_and_grow_with_new_buckets)
 	cr_expect_float_eq(leaf[0].arm[LARCH_ARM_LEARNED].bucket[larch_latency_bucket(1000)], 32,
 			   0.01);
 	for (int i = 0; i < 30 * CELLS_SERVER; i++)
-		cells_begin(cells);
+		cells_begin(cells, 1);
 	now.responses++;
 	now.response_us += 1000;
 	now.server_us += 1000;

@@ -351,7 +351,7 @@ Test(report, benefit_tells_arms_by_leaf)
 
 	samples.latency[larch_latency_bucket(2000)] = 8;
 	cr_assert_eq(cells_members(cells, backend, 1), 0);
-	cells_begin(cells);
+	cells_begin(cells, 1);
 	cr_assert_eq(cells_update(cells, &cell, &samples, true), 0);
 	cell.arm = LARCH_ARM_CONTROL;
 	cr_assert_eq(cells_update(cells, &cell, &samples, true), 0);

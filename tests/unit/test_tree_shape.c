@@ -236,7 +236,7 @@ Test(tree_shape, packed_tree_walks_like_the_tree)
 	add_many_classes(false);
 	for (unsigned depth = 0; depth <= LARCH_MAX_DEPTH; depth++) {
 		struct tree_options options = {LARCH_MAX_LEAVES, depth, 0, 0, 4, 0,
-					       TREE_INTERACTION};
+					       TREE_INTERACTION, false};
 		struct tree *tree = grow_tree(&options);
 
 		cr_assert_eq(tree->depth, depth);
