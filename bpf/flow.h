@@ -124,7 +124,7 @@ static __always_inline bool flow_reset_is_true(const struct packet *packet,
 {
 	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
 
-	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE || timing.phase == LARCH_PHASE_FRESH ||
+	if (packet->policy.signal < LARCH_SIGNAL_RESPONSE || timing.phase == LARCH_PHASE_FRESH ||
 	    timing.phase == LARCH_PHASE_CONNECT || timing.phase == LARCH_PHASE_CONNECT_AGAIN)
 		return true;
 	return ((packet->sequence - timing.next) & LARCH_NEXT_MASK) <= 1;

@@ -208,6 +208,14 @@ struct {
 } larch_leaf_cnt SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LARCH_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct larch_evidence);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_evidence SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LARCH_MAX_QUIC);
 	__type(key, struct larch_quic);

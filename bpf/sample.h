@@ -14,12 +14,30 @@
 #define ONE_SEGMENT  1460
 #define ACKED_MASK   0xffff
 #define CONNECT_MOST 4095
+/* What comes later than this many connect times, and a millisecond, is no more of a request. */
+#define PAUSE	    2
+#define PAUSE_LEAST 1000
+/* An answer within a quarter of the connect time was under way before its request. */
+#define EARLY 4
 
 static __always_inline struct larch_live *sample_live(const struct packet *packet)
 {
 	__u32 backend = packet->backend;
 
 	return bpf_map_lookup_elem(&larch_live, &backend);
+}
+
+static __always_inline struct larch_evidence *sample_evidence(const struct packet *packet)
+{
+	__u32 service = packet->service;
+
+	return bpf_map_lookup_elem(&larch_evidence, &service);
+}
+
+/* The flow's own connect time, us; 0: not known. */
+static __always_inline __u32 sample_connect_us(const struct packet *packet)
+{
+	return larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
 }
 
 /* The backend owes one answer more; returns how many it owed before. */
@@ -61,6 +79,16 @@ static __always_inline void sample_syn(struct packet *packet)
 		sample_owes(packet, packet_now(packet));
 }
 
+static __always_inline void sample_count_opened(const struct packet *packet, bool clear)
+{
+	struct larch_evidence *evidence = sample_evidence(packet);
+
+	if (!evidence)
+		return;
+	evidence->opened++;
+	evidence->unclear += !clear;
+}
+
 /* The client's first ACK: the connection stands. */
 static __always_inline void sample_connected(struct packet *packet, struct larch_flow *flow,
 					     union larch_timing *timing,
@@ -73,15 +101,29 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 	identity.state = LARCH_FLOW_OPEN;
 	if (timing->phase == LARCH_PHASE_CONNECT &&
 	    larch_start_age(timing->start, now) < LARCH_SYN_GIVEN_UP) {
-		code = larch_pack(us, LARCH_CONNECT_MANTISSA);
+		code = larch_pack_near(us, LARCH_CONNECT_MANTISSA);
 		identity.connect = code < CONNECT_MOST ? code : CONNECT_MOST;
 		found->connect_us = us;
 	}
 	flow_set(packet, flow, identity);
+	sample_count_opened(packet, timing->phase == LARCH_PHASE_CONNECT);
 	if (larch_phase_waits(timing->phase) && packet->flags & LARCH_COUNT_SYNS)
 		sample_gave(packet, now);
 	timing->phase = LARCH_PHASE_FRESH;
 	timing->acked = packet->acknowledged & ACKED_MASK;
+}
+
+/* A request was answered: is the measurement one that counts? */
+static __always_inline bool sample_counts(const struct packet *packet, bool timed, bool early)
+{
+	struct larch_evidence *evidence = packet->identity.connect ? sample_evidence(packet) : NULL;
+
+	if (!evidence)
+		return false;
+	evidence->answered++;
+	evidence->early += early;
+	evidence->timed += timed;
+	return timed && packet->policy.signal == LARCH_SIGNAL_RESPONSE;
 }
 
 /* The ACK number has moved: the answer has begun to arrive. */
@@ -92,13 +134,14 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 	__u64 now = packet_now(packet);
 	bool timed = timing->phase == LARCH_PHASE_FIRST || timing->phase == LARCH_PHASE_REQUEST;
 	__u32 us = larch_start_us(timing->start, now);
-	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
+	__u32 connect = sample_connect_us(packet);
+	bool early = timed && us < connect / EARLY;
 
 	/* A client sends the ACK of its first answer at once; later it may wait, up to a request.
 	 */
 	if (packet->payload || (timing->phase != LARCH_PHASE_FIRST && advance <= ONE_SEGMENT))
 		timed = false;
-	if (timed && connect) {
+	if (sample_counts(packet, timed, early)) {
 		found->response_us = us;
 		found->now = now;
 		found->server_us = us > connect ? us - connect : 1;
@@ -109,6 +152,55 @@ static __always_inline void sample_answered(struct packet *packet, union larch_t
 	timing->acked = packet->acknowledged & ACKED_MASK;
 }
 
+/* A new request; `session`: the flow's first one. */
+static __always_inline void sample_count_request(const struct packet *packet, bool session,
+						 bool spoken_to)
+{
+	struct larch_evidence *evidence = packet->identity.connect ? sample_evidence(packet) : NULL;
+
+	if (!evidence)
+		return;
+	evidence->requests++;
+	evidence->sessions += session;
+	evidence->server_first += session && spoken_to;
+}
+
+/*
+ * A flow has begun to wait for an answer. Only whose client has received nothing yet sends the ACK
+ * of its first answer at once.
+ */
+static __always_inline void sample_begin(struct packet *packet, union larch_timing *timing,
+					 __u64 now)
+{
+	bool session = timing->phase == LARCH_PHASE_FRESH;
+	__u32 acked = packet->acknowledged & ACKED_MASK;
+	bool spoken_to = acked != timing->acked;
+
+	sample_count_request(packet, session, spoken_to);
+	timing->queue = larch_queue_code(sample_owes(packet, now));
+	timing->phase = session && !spoken_to ? LARCH_PHASE_FIRST : LARCH_PHASE_REQUEST;
+	timing->acked = acked;
+}
+
+/*
+ * More payload while an answer is awaited. The rest of a request follows as fast as the server
+ * acknowledges; after a pause, it is another request, or a stream.
+ */
+static __always_inline bool sample_overlaps(const struct packet *packet, union larch_timing timing,
+					    __u64 now)
+{
+	__u32 connect = sample_connect_us(packet);
+	struct larch_evidence *evidence;
+
+	if (!connect || timing.phase == LARCH_PHASE_BLURRED ||
+	    larch_start_us(timing.start, now) <= PAUSE * connect + PAUSE_LEAST)
+		return false;
+	evidence = sample_evidence(packet);
+	if (evidence)
+		evidence->overlapping++;
+	return true;
+}
+
 /* A segment with payload: a request, or more of it, or the same again. */
 static __always_inline void sample_request(struct packet *packet, union larch_timing *timing)
 {
@@ -116,12 +208,11 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 	__u64 now = packet_now(packet);
 
 	if (!waits) {
-		timing->queue = larch_queue_code(sample_owes(packet, now));
-		timing->phase = timing->phase == LARCH_PHASE_FRESH ? LARCH_PHASE_FIRST
-								   : LARCH_PHASE_REQUEST;
-		timing->acked = packet->acknowledged & ACKED_MASK;
-	} else if ((packet->sequence & LARCH_NEXT_MASK) != timing->next) {
-		timing->phase = LARCH_PHASE_BLURRED; /* sent again, or out of order (Karn) */
+		sample_begin(packet, timing, now);
+	} else if ((packet->sequence & LARCH_NEXT_MASK) != timing->next ||
+		   sample_overlaps(packet, *timing, now)) {
+		/* Sent again, out of order (Karn), or not the only request. */
+		timing->phase = LARCH_PHASE_BLURRED;
 	}
 	timing->start = now >> LARCH_START_SHIFT;
 	timing->next = (packet->sequence + packet->payload) & LARCH_NEXT_MASK;
@@ -150,7 +241,7 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 		sample_answered(packet, &timing, found);
 	}
 	if (packet->payload && !(packet->tcp_flags & TCP_RST) &&
-	    packet->policy.signal == LARCH_SIGNAL_RESPONSE)
+	    packet->policy.signal >= LARCH_SIGNAL_RESPONSE)
 		sample_request(packet, &timing);
 	if (timing.word != before.word)
 		WRITE_ONCE(flow->timing.word, timing.word);
@@ -242,10 +333,10 @@ static __always_inline void sample_served(struct packet *packet, union larch_tim
 					  struct larch_measurement *found)
 {
 	__u64 now = packet_now(packet);
-	__u32 connect = larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
+	__u32 connect = sample_connect_us(packet);
 	bool young = larch_stamp_age(packet->identity.stamp, packet->stamp) < LARCH_REQUEST_STAMPS;
 
-	if (timing->phase != LARCH_PHASE_BLURRED && connect && young) {
+	if (sample_counts(packet, timing->phase != LARCH_PHASE_BLURRED && young, false)) {
 		found->server_us = larch_start_us(timing->start, now);
 		found->response_us = found->server_us + connect;
 		found->now = now;

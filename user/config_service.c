@@ -164,6 +164,7 @@ const char *config_signal_text(enum larch_signal signal)
 	case LARCH_SIGNAL_NONE:
 		return "none";
 	case LARCH_SIGNAL_CONNECT:
+	case LARCH_SIGNAL_WATCH:
 		return "connect";
 	case LARCH_SIGNAL_RESPONSE:
 		return "response";

@@ -259,6 +259,7 @@ static int map_all(struct datapath *datapath)
 	datapath->service_traffic = bpf_map__fd(object->maps.larch_svc_count);
 	datapath->backend_traffic = bpf_map__fd(object->maps.larch_bck_count);
 	datapath->leaf_traffic = bpf_map__fd(object->maps.larch_leaf_cnt);
+	datapath->evidence = bpf_map__fd(object->maps.larch_evidence);
 	return datapath->settings && datapath->active && datapath->kernel->plans &&
 			       datapath->live && datapath->vips && datapath->services &&
 			       datapath->pressure && datapath->connects && datapath->flows

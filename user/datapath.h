@@ -31,7 +31,8 @@ struct datapath {
 	struct larch_bucket *flows;	 /* [buckets] */
 	uint32_t buckets;
 	/* by system call */
-	int backends, cells, access, outcomes, service_traffic, backend_traffic, leaf_traffic;
+	int backends, cells, access, outcomes, service_traffic, backend_traffic, leaf_traffic,
+		evidence;
 	unsigned cpus;
 	bool adopted; /* the maps were there before */
 	struct datapath_kernel *kernel;
@@ -121,6 +122,8 @@ int datapath_remove_access(struct datapath *datapath, const struct larch_access 
 int datapath_outcome(const struct datapath *datapath, uint32_t outcome, struct larch_counter *sum);
 int datapath_service_traffic(const struct datapath *datapath, uint32_t id,
 			     struct larch_traffic *sum);
+/* What was seen of the service's flows that tells whether they can be timed, summed over CPUs. */
+int datapath_evidence(const struct datapath *datapath, uint32_t id, struct larch_evidence *sum);
 /* Of a leaf: flows alone. */
 int datapath_leaf_traffic(const struct datapath *datapath, uint32_t service, uint32_t leaf,
 			  struct larch_traffic *sum);

@@ -119,3 +119,24 @@ int datapath_leaf_traffic(const struct datapath *datapath, uint32_t service, uin
 {
 	return sum_traffic(datapath, datapath->leaf_traffic, larch_leaf_index(service, leaf), sum);
 }
+
+int datapath_evidence(const struct datapath *datapath, uint32_t id, struct larch_evidence *sum)
+{
+	struct larch_evidence each[datapath->cpus];
+
+	memset(sum, 0, sizeof(*sum));
+	if (bpf_map_lookup_elem(datapath->evidence, &id, each) != 0)
+		return -errno;
+	for (unsigned i = 0; i < datapath->cpus; i++) {
+		sum->opened += each[i].opened;
+		sum->unclear += each[i].unclear;
+		sum->sessions += each[i].sessions;
+		sum->server_first += each[i].server_first;
+		sum->requests += each[i].requests;
+		sum->overlapping += each[i].overlapping;
+		sum->answered += each[i].answered;
+		sum->early += each[i].early;
+		sum->timed += each[i].timed;
+	}
+	return 0;
+}

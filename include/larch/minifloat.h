@@ -42,6 +42,14 @@ LARCH_INLINE __u32 larch_pack(__u32 value, __u32 mantissa)
 	return (shift << mantissa) + (value >> shift);
 }
 
+/* The code whose smallest value is nearest: what is unpacked again is right in the mean. */
+LARCH_INLINE __u32 larch_pack_near(__u32 value, __u32 mantissa)
+{
+	if (value < (2u << mantissa))
+		return value;
+	return larch_pack(value + (1u << (larch_log2(value) - mantissa - 1)), mantissa);
+}
+
 /* The smallest value that has this code. */
 LARCH_INLINE __u64 larch_unpack(__u32 code, __u32 mantissa)
 {

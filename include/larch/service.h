@@ -51,6 +51,23 @@ enum larch_signal {
 	LARCH_SIGNAL_NONE = 0,	   /* not at all */
 	LARCH_SIGNAL_CONNECT = 1,  /* connects only */
 	LARCH_SIGNAL_RESPONSE = 2, /* connects, and requests with their answers */
+	LARCH_SIGNAL_WATCH = 3,	   /* connects; of requests, only the evidence is counted */
+};
+
+/*
+ * Per-CPU entry of larch_evidence: whether a service's flows can be timed. Only flows whose SYN was
+ * seen are counted.
+ */
+struct larch_evidence {
+	__u64 opened;	    /* connections that came to stand */
+	__u64 unclear;	    /* of them, those whose SYN was sent more than once */
+	__u64 sessions;	    /* of them, those that sent a request */
+	__u64 server_first; /* of them, those in which the server had spoken before */
+	__u64 requests;
+	__u64 overlapping; /* requests that others followed before there was an answer */
+	__u64 answered;	   /* requests whose answer was seen, timed or not */
+	__u64 early;	   /* of them, those answered sooner than the way there and back allows */
+	__u64 timed;	   /* of them, those whose answer could be timed */
 };
 
 enum larch_service_flag {

@@ -74,6 +74,11 @@ void exchange(uint32_t us, uint16_t request, uint32_t answer)
 	say(ACK, next_sequence, next_answer, 0);
 }
 
+void next_answer_is(uint32_t sequence)
+{
+	next_answer = sequence;
+}
+
 struct larch_cell client_cell(void)
 {
 	struct larch_tuple tuple = tuple_of(&client);

@@ -36,6 +36,10 @@ void exchange(uint32_t us, uint16_t request, uint32_t answer);
 struct larch_flow *client_flow(void);
 struct larch_live *live(void);
 
+/* The server has sent bytes of its own up to this sequence number, which the client has
+ * acknowledged. */
+void next_answer_is(uint32_t sequence);
+
 /* The cell that the client's samples belong in, and what is in it (zeros if it is not there). */
 struct larch_cell client_cell(void);
 struct larch_samples samples(void);

@@ -400,6 +400,15 @@ struct larch_traffic balancer_backend_traffic(uint32_t backend)
 	return read_traffic(larch->maps.larch_bck_count, backend);
 }
 
+struct larch_evidence balancer_evidence(uint32_t service)
+{
+	struct larch_evidence sum;
+
+	read_summed(larch->maps.larch_evidence, service, (uint64_t *)&sum,
+		    sizeof(sum) / sizeof(uint64_t));
+	return sum;
+}
+
 bool balancer_cell(const struct larch_cell *cell, struct larch_samples *out)
 {
 	return bpf_map__lookup_elem(larch->maps.larch_cells, cell, sizeof(*cell), out, sizeof(*out),

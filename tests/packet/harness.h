@@ -88,6 +88,7 @@ struct larch_counter balancer_outcome(enum larch_outcome outcome);
 struct larch_traffic balancer_service_traffic(uint32_t service);
 struct larch_traffic balancer_leaf_traffic(uint32_t service, uint32_t leaf);
 struct larch_traffic balancer_backend_traffic(uint32_t backend);
+struct larch_evidence balancer_evidence(uint32_t service);
 uint64_t balancer_received(void);
 
 /* The samples of a cell; false: there is no such cell. */

@@ -19,7 +19,7 @@ Test(sample, connect_is_from_the_syn_to_the_first_ack)
 	cr_assert_eq(samples().connects, 1);
 	cr_assert(took(samples().connect_us, SHORT_US), "%llu us", samples().connect_us);
 	cr_assert_eq(client_flow()->identity.connect,
-		     larch_pack((uint32_t)samples().connect_us, LARCH_CONNECT_MANTISSA));
+		     larch_pack_near((uint32_t)samples().connect_us, LARCH_CONNECT_MANTISSA));
 	cr_assert_eq(samples().responses, 0);
 }
 
@@ -158,12 +158,37 @@ Test(sample, a_request_of_several_segments_is_timed_from_its_last)
 {
 	connect_in(SHORT_US);
 	say(ACK, 1, 1, 1000);
-	wait_us(10 * LONG_US);
+	wait_us(2 * SHORT_US);
 	say(ACK, 1001, 1, 1000);
 	wait_us(LONG_US);
 	say(ACK, 2001, 500, 0);
 	cr_assert_eq(samples().responses, 1);
 	cr_assert(took(samples().response_us, LONG_US), "%llu us", samples().response_us);
+}
+
+/* It is not told apart from a request that does not wait for the answer to the one before. */
+Test(sample, a_request_that_pauses_is_discarded)
+{
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 1000);
+	wait_us(LONG_US);
+	say(ACK, 1001, 1, 1000);
+	cr_assert_eq(phase(), LARCH_PHASE_BLURRED);
+	wait_us(LONG_US);
+	say(ACK, 2001, 500, 0);
+	cr_assert_eq(samples().responses, 0);
+}
+
+/* Who has been spoken to may delay the ACK of the answer to its first request already. */
+Test(sample, a_small_answer_is_discarded_if_the_server_spoke_first)
+{
+	connect_in(SHORT_US);
+	say(ACK, 1, 21, 0);
+	next_answer_is(21);
+	exchange(LONG_US, 100, 100);
+	cr_assert_eq(samples().responses, 0);
+	exchange(LONG_US, 100, 2 * SEGMENT);
+	cr_assert_eq(samples().responses, 1);
 }
 
 Test(sample, a_request_sent_twice_is_discarded)
@@ -216,7 +241,9 @@ Test(sample, an_answer_acknowledged_by_the_next_request_is_discarded)
 
 Test(sample, sequence_numbers_may_wrap)
 {
-	connect_in(SHORT_US);
+	say(SYN, 0xffffffef, 0, 0);
+	wait_us(SHORT_US);
+	say(ACK, 0xfffffff0, 0xffffffff, 0);
 	say(ACK, 0xfffffff0, 0xffffffff, 100);
 	say(ACK, 0x54, 0xffffffff, 100);
 	wait_us(LONG_US);
@@ -256,6 +283,20 @@ Test(sample, nothing_is_measured_with_signal_none)
 	cr_assert_eq(balancer_cells(), 0);
 	cr_assert_eq(live()->in_flight, 0);
 	cr_assert_eq(client_flow()->timing.phase, LARCH_PHASE_FRESH);
+}
+
+Test(sample, requests_are_followed_but_not_recorded_while_they_are_watched)
+{
+	arrange_signal(LARCH_SIGNAL_WATCH);
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 100);
+	cr_assert_eq(phase(), LARCH_PHASE_FIRST);
+	cr_assert_eq(live()->in_flight, 1);
+	say(ACK, 101, 9000, 0);
+	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(samples().connects, 1);
+	cr_assert_eq(samples().responses, 0);
+	cr_assert_eq(balancer_evidence(WEB).timed, 1);
 }
 
 Test(sample, only_connects_are_measured_with_signal_connect)

@@ -545,5 +545,6 @@ Test(config, words_of_the_enums)
 	cr_expect_str_eq(config_signal_text(LARCH_SIGNAL_NONE), "none");
 	cr_expect_str_eq(config_signal_text(LARCH_SIGNAL_CONNECT), "connect");
 	cr_expect_str_eq(config_signal_text(LARCH_SIGNAL_RESPONSE), "response");
-	cr_expect_null(config_signal_text((enum larch_signal)3));
+	cr_expect_str_eq(config_signal_text(LARCH_SIGNAL_WATCH), "connect");
+	cr_expect_null(config_signal_text((enum larch_signal)4));
 }

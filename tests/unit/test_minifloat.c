@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Log-linear codes: order, round trips, relative width and the clamp of the latency histogram. */
+#include <math.h>
 #include <stdint.h>
 
 #include <criterion/criterion.h>
 
+#include "larch/flow.h"
 #include "larch/minifloat.h"
 
 #define MINIFLOAT_MANTISSAS 9
@@ -103,4 +105,21 @@ Test(minifloat, latency_buckets_are_clamped)
 Test(minifloat, latency_buckets_reach_a_minute)
 {
 	cr_expect_lt(larch_latency_bucket(60000000), LARCH_LATENCY_BUCKETS - 1);
+}
+
+/* A code's smallest value alone would be half a code too small in the mean. */
+Test(minifloat, the_nearest_code_errs_to_both_sides_alike)
+{
+	double error = 0, most = 0;
+	unsigned count = 0;
+
+	for (uint32_t value = 1; value < 1000000; value += 1 + value / 5000, count++) {
+		uint32_t code = larch_pack_near(value, LARCH_CONNECT_MANTISSA);
+		double relative = (double)larch_unpack(code, LARCH_CONNECT_MANTISSA) / value - 1;
+
+		error += relative;
+		most = fmax(most, fabs(relative));
+	}
+	cr_assert_lt(fabs(error / count), 0.0002, "%g", error / count);
+	cr_assert_leq(most, 1.0 / 256, "%g", most);
 }
