@@ -78,7 +78,7 @@ static int begin_service(struct sim_larch *larch, struct service *service)
 {
 	uint64_t identity[LARCH_MAX_MEMBERS];
 	uint16_t backend[LARCH_MAX_MEMBERS];
-	int error = service_open(service, 0, &larch->config.learning);
+	int error = service_open(service, 0, &larch->config.learning, LARCH_SIGNAL_RESPONSE);
 
 	if (error)
 		return error;

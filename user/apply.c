@@ -111,6 +111,14 @@ static void adopt_generation(struct controller *controller, struct service *serv
 	service->members_changed = !is_current(service);
 }
 
+/* What the flows of an earlier daemon's service of this id were timed by. */
+static enum larch_signal signal_before(const struct controller *controller, uint16_t id)
+{
+	return controller->datapath->active[id].generation
+		       ? controller->datapath->services[id].policy.signal
+		       : LARCH_SIGNAL_RESPONSE;
+}
+
 struct doomed {
 	uint16_t service;
 	struct larch_cell cell[LARCH_MAX_CELLS];
@@ -194,7 +202,8 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		bool begins = !service->used;
 
 		if (begins)
-			error = service_open(service, id[i], &config->learning);
+			error = service_open(service, id[i], &config->learning,
+					     signal_before(controller, id[i]));
 		else
 			cells_set_options(service->cells, &options);
 		if (error)

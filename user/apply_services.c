@@ -87,11 +87,12 @@ static void end_access(struct access_change *change)
 
 /* ---- services ---- */
 
-static void write_policy(struct controller *controller, const struct service *service)
+void controller_write_policy(struct controller *controller, const struct service *service)
 {
 	struct larch_service entry;
 
 	policy_service(service->config, larch_stamp_ns(controller->datapath->settings), &entry);
+	entry.policy.signal = (uint8_t)service_signal(service);
 	if (service->agents.silent)
 		entry.policy.flags &= (__u16)~LARCH_SERVICE_AGENTS;
 	publisher_service(controller->datapath, service->id, &entry);
@@ -103,7 +104,7 @@ static void write_policies(struct controller *controller)
 		const struct service *service = &controller->service[i];
 
 		if (service->used && service->config)
-			write_policy(controller, service);
+			controller_write_policy(controller, service);
 	}
 }
 
@@ -146,7 +147,7 @@ static void follow_agents(struct controller *controller, struct service *service
 	if (news == AGENTS_SAME)
 		return;
 	tell_agents(service, news);
-	write_policy(controller, service);
+	controller_write_policy(controller, service);
 }
 
 void controller_follow_agents(struct controller *controller)

@@ -125,6 +125,9 @@ int controller_write_services(struct controller *controller);
 /* Asks no agents any more where none answers, and tries again later: see agents.h. */
 void controller_follow_agents(struct controller *controller);
 
+/* Writes what every packet of one service needs to know. */
+void controller_write_policy(struct controller *controller, const struct service *service);
+
 /* Keeps larch_quic as the configuration says. */
 int controller_write_quic(struct controller *controller);
 

@@ -75,6 +75,13 @@ static void show_policy(const json_t *policy)
 	puts("");
 }
 
+static void show_signal(const json_t *service)
+{
+	if (json_is_string(json_object_get(service, "signal_reason")))
+		printf("  signal auto has fallen back to %s: %s\n",
+		       larchctl_text(service, "signal"), larchctl_text(service, "signal_reason"));
+}
+
 static void show_flood(const json_t *flood)
 {
 	char since[COLUMNS_NUMBER];
@@ -126,6 +133,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 			puts("");
 		show_vips(service);
 		show_policy(json_object_get(service, "policy"));
+		show_signal(service);
 		show_flood(json_object_get(service, "flood"));
 		show_agents(json_object_get(service, "agents"));
 		json_array_foreach (json_object_get(service, "backends"), j, backend)

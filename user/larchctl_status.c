@@ -42,6 +42,12 @@ static void show_interfaces(const json_t *answer)
 	columns_print(columns, stdout, 0);
 }
 
+/* Has `signal: auto` come down to something less than response? */
+static bool fell_back(const json_t *service)
+{
+	return json_is_string(json_object_get(service, "signal_reason"));
+}
+
 static void show_services(const json_t *answer)
 {
 	struct columns *columns = columns_new(
@@ -56,7 +62,8 @@ static void show_services(const json_t *answer)
 		columns_addf(columns, "%.0f", larchctl_number(item, "backends"));
 		columns_addf(columns, "%.0f", larchctl_number(item, "usable"));
 		columns_add(columns, larchctl_text(item, "learning"));
-		columns_add(columns, larchctl_text(item, "signal"));
+		columns_addf(columns, "%s%s", larchctl_text(item, "signal"),
+			     fell_back(item) ? "*" : "");
 		columns_addf(columns, "%.0f", larchctl_number(item, "generation"));
 		columns_addf(columns, "%.8s", larchctl_text(item, "digest"));
 		columns_addf(columns, "%.0f", larchctl_number(item, "leaves"));
@@ -65,6 +72,12 @@ static void show_services(const json_t *answer)
 	}
 	puts("");
 	columns_print(columns, stdout, 0);
+	json_array_foreach (json_object_get(answer, "services"), i, item) {
+		if (fell_back(item))
+			printf("* %s: signal auto has fallen back to %s: %s\n",
+			       larchctl_text(item, "service"), larchctl_text(item, "signal"),
+			       larchctl_text(item, "signal_reason"));
+	}
 }
 
 static void show_tables(const json_t *answer)

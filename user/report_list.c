@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * {"services":[{"service","state","reason","learned","vips":[{"protocol","address","port"}],
- *    "policy":{...},"flood":null or {"present","since_s","floods","lasted_s"},
+ *    "signal","signal_reason","policy":{...},
+ *    "flood":null or {"present","since_s","floods","lasted_s"},
  *    "agents":null or {"answer","next_try_s"},
  *    "backends":[{"backend","id","address","weight","share","flows","in_flight","net_us",
  *                 "service_us","slowdown","state","reason"}]}],
@@ -42,12 +43,14 @@ static json_t *one_service(struct controller *controller, struct service *servic
 		json_array_append_new(vips, report_vip(&service->config->vips[i]));
 	for (size_t i = 0; i < service->members; i++)
 		json_array_append_new(backends, one_backend(controller, service, i));
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "service",
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "service",
 			 service->config->name, "state", report_state(service), "reason",
 			 report_string(service->reason), "learned", report_is_learned(service),
 			 "vips", vips, "policy", report_policy(service->config), "flood",
 			 report_flood_json(controller, service), "agents",
-			 report_agents_json(service), "backends", backends);
+			 report_agents_json(service), "backends", backends, "signal",
+			 config_signal_text(service_signal(service)), "signal_reason",
+			 report_string(service_signal_reason(service)));
 }
 
 static json_t *leaving(const struct controller *controller)

@@ -6,8 +6,8 @@
  *  "interfaces":[{"name","mode","index","attached"}],
  *  "flow_table":{"entries","open","syn","closing","fill"},
  *  "cells":{"used","limit"},
- *  "services":[{"service","id","state","reason","learning","signal","generation","digest","leaves",
- *               "published","age_ticks","backends","usable",
+ *  "services":[{"service","id","state","reason","learning","signal","signal_auto","signal_reason",
+ *               "generation","digest","leaves","published","age_ticks","backends","usable",
  *               "flood":null or {"present","since_s","floods","lasted_s"},
  *               "agents":null or {"answer","next_try_s"}}],
  *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
@@ -136,19 +136,21 @@ static json_t *one_service(struct controller *controller, struct service *servic
 	const struct generation *current = service->current;
 
 	(void)request;
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o, "
-			 "s:o}",
-			 "service", service->config->name, "id", service->id, "state",
-			 report_state(service), "reason", report_string(service->reason),
-			 "learning", config_learning_text(service->config->learning), "signal",
-			 config_signal_text(service->config->signal), "generation",
-			 (json_int_t)(current ? current->plan.generation : 0), "digest",
-			 current ? report_digest(current->plan.digest) : json_null(), "leaves",
-			 (json_int_t)(current ? current->leaves : 0), "published",
-			 (json_int_t)service->published, "age_ticks", service->age, "backends",
-			 (json_int_t)service->members, "usable", (json_int_t)usable(service),
-			 "flood", report_flood_json(controller, service), "agents",
-			 report_agents_json(service));
+	return json_pack(
+		"{s:s, s:i, s:s, s:o, s:s, s:s, s:b, s:o, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o, "
+		"s:o}",
+		"service", service->config->name, "id", service->id, "state", report_state(service),
+		"reason", report_string(service->reason), "learning",
+		config_learning_text(service->config->learning), "signal",
+		config_signal_text(service_signal(service)), "signal_auto",
+		service->config->signal_auto, "signal_reason",
+		report_string(service_signal_reason(service)), "generation",
+		(json_int_t)(current ? current->plan.generation : 0), "digest",
+		current ? report_digest(current->plan.digest) : json_null(), "leaves",
+		(json_int_t)(current ? current->leaves : 0), "published",
+		(json_int_t)service->published, "age_ticks", service->age, "backends",
+		(json_int_t)service->members, "usable", (json_int_t)usable(service), "flood",
+		report_flood_json(controller, service), "agents", report_agents_json(service));
 }
 
 static json_t *services(struct controller *controller)

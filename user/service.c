@@ -37,7 +37,8 @@ struct cells_options service_half_lives(const struct config_learning *learning)
 	};
 }
 
-int service_open(struct service *service, uint16_t id, const struct config_learning *learning)
+int service_open(struct service *service, uint16_t id, const struct config_learning *learning,
+		 enum larch_signal signal)
 {
 	struct cells_options options = service_half_lives(learning);
 	int error;
@@ -46,6 +47,7 @@ int service_open(struct service *service, uint16_t id, const struct config_learn
 	service->id = id;
 	service->state = SERVICE_WAITING;
 	service->reason = "has just begun";
+	fallback_begin(&service->fallback, signal);
 	error = cells_new(&service->cells, &options);
 	if (!error)
 		error = judge_new(&service->judge);
@@ -475,6 +477,53 @@ static void judge(struct controller *controller, struct service *service, uint64
 	controller_clock(controller, STAGE_JUDGE, clock);
 }
 
+static bool chooses_signal(const struct service *service)
+{
+	return service->config->signal_auto && service->config->signal == LARCH_SIGNAL_RESPONSE;
+}
+
+enum larch_signal service_signal(const struct service *service)
+{
+	return chooses_signal(service) ? service->fallback.signal : service->config->signal;
+}
+
+const char *service_signal_reason(const struct service *service)
+{
+	return chooses_signal(service) ? service->fallback.reason : NULL;
+}
+
+static void tell_signal(const struct service *service)
+{
+	const struct fallback *fallback = &service->fallback;
+
+	if (fallback->signal == LARCH_SIGNAL_RESPONSE)
+		log_info("%s: requests and answers come in turn: timed by response again",
+			 service->config->name);
+	else if (fallback->signal == LARCH_SIGNAL_WATCH)
+		log_debug("%s: its requests are watched again", service->config->name);
+	else
+		log_warning("%s: %s: timed by %s from now on, for %.0f s at least",
+			    service->config->name, fallback->reason,
+			    config_signal_text(fallback->signal), fallback->rest_s);
+}
+
+/* Can its requests be timed? */
+static void choose_signal(struct controller *controller, struct service *service)
+{
+	double seconds = controller->config->learning.interval_ms / 1000.0;
+	struct larch_evidence evidence;
+
+	if (!chooses_signal(service)) {
+		fallback_begin(&service->fallback, LARCH_SIGNAL_RESPONSE);
+		return;
+	}
+	if (datapath_evidence(controller->datapath, service->id, &evidence) != 0 ||
+	    !fallback_tick(&service->fallback, &evidence, seconds))
+		return;
+	tell_signal(service);
+	controller_write_policy(controller, service);
+}
+
 void service_tick(struct controller *controller, struct service *service)
 {
 	uint64_t clock = clock_now();
@@ -482,6 +531,7 @@ void service_tick(struct controller *controller, struct service *service)
 
 	service->age++;
 	service->members_changed |= service_refresh_members(controller, service);
+	choose_signal(controller, service);
 	cells_statistics(service->cells, &service->counted);
 	if (service->config->learning == CONFIG_LEARNING_OFF) {
 		set_state(service, SERVICE_OFF, "learning is off");

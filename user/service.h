@@ -14,6 +14,7 @@
 #include "agents.h"
 #include "cells.h"
 #include "config.h"
+#include "fallback.h"
 #include "generation.h"
 #include "judge.h"
 #include "learner.h"
@@ -57,6 +58,7 @@ struct service {
 	struct ring_builder *builder;
 	struct cells *cells;
 	struct judge *judge;
+	struct fallback fallback;   /* what it is timed by, if that is left to us */
 	struct judge_report report; /* after the last tick */
 	bool judged_steering;	    /* the judge's evidence is of learning that steered */
 	char verdict[120];	    /* that the next publication carries out; "": none */
@@ -78,14 +80,21 @@ struct service {
 /* Half-lives in ticks, as the samples want them. */
 struct cells_options service_half_lives(const struct config_learning *learning);
 
-/* Begins a service without configuration and members. 0 or -ENOMEM. */
-int service_open(struct service *service, uint16_t id, const struct config_learning *learning);
+/* Begins a service without configuration and members; `signal` was timed before. 0 or -ENOMEM. */
+int service_open(struct service *service, uint16_t id, const struct config_learning *learning,
+		 enum larch_signal signal);
 
 /* Brings members (usable, weight, concurrency) up to date; true if something changed. */
 bool service_refresh_members(struct controller *controller, struct service *service);
 
 /* Publishes for members that have changed, without new learning. Errors have been logged. */
 void service_republish(struct controller *controller, struct service *service, const char *why);
+
+/* What its flows are timed by now: as configured, or what became of `auto`. */
+enum larch_signal service_signal(const struct service *service);
+
+/* Why `auto` has fallen back from response; NULL: it has not, or somebody chose. */
+const char *service_signal_reason(const struct service *service);
 
 /* The service's part of a tick, after the samples have been read. Errors have been logged. */
 void service_tick(struct controller *controller, struct service *service);
