@@ -14,11 +14,15 @@
 #define ONE_SEGMENT  1460
 #define ACKED_MASK   0xffff
 #define CONNECT_MOST 4095
-/* What comes later than this many connect times, and a millisecond, is no more of a request. */
+/*
+ * A segment of at most this many bytes that comes later than so many connect times, and 2 ms, does
+ * not go on with the request before. Longer ones may be of an upload that had to wait.
+ */
+#define SHORT	    512
 #define PAUSE	    2
-#define PAUSE_LEAST 1000
-/* An answer within a quarter of the connect time was under way before its request. */
-#define EARLY 4
+#define PAUSE_LEAST 2000
+/* An answer within half the connect time was under way before its request. */
+#define EARLY 2
 
 static __always_inline struct larch_live *sample_live(const struct packet *packet)
 {
@@ -192,7 +196,7 @@ static __always_inline bool sample_overlaps(const struct packet *packet, union l
 	__u32 connect = sample_connect_us(packet);
 	struct larch_evidence *evidence;
 
-	if (!connect || timing.phase == LARCH_PHASE_BLURRED ||
+	if (!connect || timing.phase == LARCH_PHASE_BLURRED || packet->payload > SHORT ||
 	    larch_start_us(timing.start, now) <= PAUSE * connect + PAUSE_LEAST)
 		return false;
 	evidence = sample_evidence(packet);

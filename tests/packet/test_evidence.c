@@ -109,9 +109,9 @@ Test(evidence, a_request_sent_again_does_not_overlap)
 Test(evidence, an_answer_faster_than_the_network_is_early)
 {
 	connect_in(LONG_US);
-	exchange(LONG_US / 8, 100, 2 * SEGMENT);
+	exchange(LONG_US / 4, 100, 2 * SEGMENT);
 	EVIDENCE(early, 1);
-	exchange(LONG_US / 2, 100, 2 * SEGMENT);
+	exchange(LONG_US * 3 / 4, 100, 2 * SEGMENT);
 	EVIDENCE(early, 1);
 }
 
@@ -144,4 +144,17 @@ Test(evidence, with_signal_connect_only_connects_are_counted)
 	exchange(LONG_US, 100, 100);
 	EVIDENCE(opened, 1);
 	EVIDENCE(requests, 0);
+}
+
+/* Its window was full, or its sender was not given the processor. */
+Test(evidence, an_upload_that_pauses_does_not_overlap)
+{
+	connect_in(SHORT_US);
+	say(ACK, 1, 1, 1400);
+	wait_us(LONG_US);
+	say(ACK, 1401, 1, 1400);
+	wait_us(LONG_US);
+	say(ACK, 2801, 500, 0);
+	EVIDENCE(overlapping, 0);
+	EVIDENCE(timed, 1);
 }
