@@ -175,12 +175,12 @@ held() {
 # --- tests -----------------------------------------------------------------------------------
 
 test_answers_of_one_segment() {
-	ask 100us 0.1 --connections 200 && held 100us response 190 10 &&
-		ask 1ms 1 --connections 200 && held 1ms response 190 10 &&
-		ask 10ms 10 --connections 200 --at-once 4 && held 10ms response 190 30 &&
-		ask 100ms 100 --connections 200 --at-once 20 && held 100ms response 190 100 &&
+	ask 100us 0.1 --connections 200 && held 100us response 180 30 &&
+		ask 1ms 1 --connections 200 && held 1ms response 180 30 &&
+		ask 10ms 10 --connections 200 --at-once 4 && held 10ms response 180 100 &&
+		ask 100ms 100 --connections 200 --at-once 20 && held 100ms response 180 100 &&
 		ask 500ms 500 --connections 100 --at-once 25 && held 500ms response 90 100 &&
-		held 100us connect 190 10
+		held 100us connect 180 30
 }
 
 test_longer_answers() {
@@ -211,10 +211,10 @@ test_a_request_that_pauses_is_left_out() {
 
 test_clients_20_ms_away() {
 	lab_delay 20 || return
-	ask far-100us 0.1 --connections 200 --at-once 10 && held far-100us connect 190 0 &&
-		held far-100us response 190 0 &&
-		ask far-10ms 10 --connections 200 --at-once 10 && held far-10ms connect 190 0 &&
-		held far-10ms response 190 0 &&
+	ask far-100us 0.1 --connections 200 --at-once 10 && held far-100us connect 180 0 &&
+		held far-100us response 180 0 &&
+		ask far-10ms 10 --connections 200 --at-once 10 && held far-10ms connect 180 0 &&
+		held far-10ms response 180 0 &&
 		ask far-1MB 10 --connections 50 --body 1000000 && held far-1MB response 45 0 &&
 		ask far-later 10 --connections 100 --at-once 10 --body 10000 --requests 5 &&
 		held far-later response 90 0
