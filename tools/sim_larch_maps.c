@@ -29,7 +29,6 @@ struct sim_maps *sim_maps_new(void)
 		.active = maps->active,
 		.connects = maps->connects,
 		.live = maps->live,
-		.connects = maps->connects,
 		.kernel = &maps->kernel,
 	};
 	return maps;
