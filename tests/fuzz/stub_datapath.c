@@ -51,6 +51,7 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	datapath->outcomes = HANDLE(larch_outcomes);
 	datapath->service_traffic = HANDLE(larch_svc_count);
 	datapath->backend_traffic = HANDLE(larch_bck_count);
+	datapath->evidence = HANDLE(larch_evidence);
 	datapath->cpus = 1;
 	*out = datapath;
 	return 0;
