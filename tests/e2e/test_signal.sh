@@ -140,7 +140,7 @@ test_streams_fall_back_to_connect() {
 	# shellcheck disable=SC2016
 	go 'one() {
 			while [ -e "$1" ]; do
-				for i in 1 2 3 4 5; do echo some words of a stream; sleep 0.1; done |
+				for i in 1 2 3 4 5; do echo some words of a stream; read -rt 0.1 <> <(:); done |
 					curl -sS -o /dev/null -T - -H Expect: "http://$2:8080/up/$3"
 			done
 		}
