@@ -33,8 +33,11 @@ start_frontends() {
 
 start_mail() {
 	local backend
+	# Without a resolver it would ask for its own name in vain.
+	local serve='import socket, sys; socket.getfqdn = lambda *name: "mail"
+from aiosmtpd.main import main; main(sys.argv[1:])'
 	for backend in $(lab_backend_names); do
-		lab_start "$backend" "$backend.mail" /usr/bin/python3 -m aiosmtpd -n -l "$LAB_VIP4:25" \
+		lab_start "$backend" "$backend.mail" /usr/bin/python3 -c "$serve" -n -l "$LAB_VIP4:25" \
 			-c aiosmtpd.handlers.Sink
 		lab_wait 20 lab_in "$backend" curl -sS -m 2 "smtp://$LAB_VIP4" -X NOOP ||
 			fail "aiosmtpd of $backend did not start: $(tail -3 "$LAB_DIR/$backend.mail")" || return
