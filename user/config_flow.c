@@ -63,6 +63,20 @@ static void refuse_state(const struct setting *mapping, uint8_t protocol,
 	}
 }
 
+/* An agent says whose a connection is: there are none in udp, and many in a flow of a source. */
+static void refuse_agent(const struct setting *mapping, uint8_t protocol,
+			 const struct config_service *service)
+{
+	struct setting setting;
+
+	if (!service->agent || !protocol || is_stream(service, protocol) ||
+	    !setting_get(mapping, "agent", &setting))
+		return;
+	setting_expect(&setting,
+		       "false, since %s: agents are asked about single connections of tcp",
+		       protocol == IPPROTO_UDP ? "protocol is udp" : "hash is source");
+}
+
 static void read_idle(const struct setting *mapping, uint8_t protocol,
 		      struct config_service *service)
 {
@@ -113,6 +127,7 @@ void config_flow_read(const struct setting *mapping, uint8_t protocol,
 		refuse_state(mapping, protocol, service);
 		return;
 	}
+	refuse_agent(mapping, protocol, service);
 	read_idle(mapping, protocol, service);
 	if (setting_get(mapping, "new_flows", &setting))
 		setting_whole(&setting, LEAST_NEW_FLOWS, MOST_NEW_FLOWS, &service->new_flows);

@@ -70,6 +70,23 @@ Test(config_forward, agents_are_reached_by_tunnels)
 		 "8:12: services[0].agent: agent is 'on'; expected true or false"}, );
 }
 
+/* Else it would be accepted and nobody ever asked. */
+Test(config_forward, agents_know_connections_of_tcp_alone)
+{
+	EXPECT_REFUSALS(
+		{DNS "    agent: true\n...\n",
+		 "8:12: services[0].agent: agent is 'true'; expected false, since protocol is udp: "
+		 "agents are asked about single connections of tcp"},
+		{WEB "    hash: source\n    agent: true\n...\n",
+		 "9:12: services[0].agent: agent is 'true'; expected false, since hash is source: "
+		 "agents are asked about single connections of tcp"},
+		{WEB "    agent: true\n    state: false\n...\n",
+		 "8:12: services[0].agent: agent is about flows that are remembered, and state is "
+		 "false"}, );
+	config_free(accepted(DNS "    agent: false\n...\n"));
+	config_free(accepted(WEB "    hash: source\n    agent: false\n...\n"));
+}
+
 /* ---- NAT ---- */
 
 Test(config_forward, nat_may_change_the_port)
