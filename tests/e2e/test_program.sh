@@ -11,6 +11,7 @@ setup() {
 cleanup() {
 	kill -KILL "${LOAD_PID:-}"
 	larchd_remove
+	rm -rf "$LAB_PINS-behind"
 	[ -z "${LAB_IP_LINK:-}" ] || rm -f /sys/fs/bpf/tc/globals/larch_*
 	lab_forget_iproute_pins
 }
@@ -140,6 +141,27 @@ test_foreign_program_is_refused_with_the_remedy() {
 		-s "$LAB_DIR/larchd.sock" || return
 	same "program" "$(program_id)" "$program" || return
 	[ ! -e "$LAB_PINS" ] || fail "pins of the refused larchd are left"
+}
+
+# pins_are_refused: larchd will have nothing to do with the folder that stands there.
+pins_are_refused() {
+	refused 1 "$LAB_PINS: other users could put maps .*rm -r $LAB_PINS" \
+		lab_in balancer timeout 20 "$BUILD/larchd" -c "$LAB_DIR/larch.yaml" -p "$LAB_PINS" \
+		-s "$LAB_DIR/larchd.sock" || return
+	same "program" "$(program_id)" ""
+}
+
+# Anybody may make a folder on the bpffs beforehand, and put maps there.
+test_pins_that_others_can_write_to_are_refused() {
+	larch_config >"$LAB_DIR/larch.yaml"
+	mkdir -m 755 "$LAB_PINS" && chown nobody "$LAB_PINS" && pins_are_refused || return
+	chown root "$LAB_PINS" && chmod 1777 "$LAB_PINS" && pins_are_refused || return
+	chmod 770 "$LAB_PINS" && pins_are_refused || return
+	mv "$LAB_PINS" "$LAB_PINS-behind" && ln -s "$LAB_PINS-behind" "$LAB_PINS" || return
+	chmod 700 "$LAB_PINS-behind"
+	pins_are_refused || return
+	rm "$LAB_PINS" && mv "$LAB_PINS-behind" "$LAB_PINS" && chmod 755 "$LAB_PINS" || return
+	larchd_start && eventually 20 "service" vip_answers
 }
 
 test_interface_that_does_not_exist_is_refused_by_name() {
