@@ -6,11 +6,18 @@
 #include "columns.h"
 #include "larchctl.h"
 
-static void show_backends(const json_t *leaf, bool evidence)
+/* What was learned and is not in force has a column of its own. */
+static const char *columns_of(bool learned, bool evidence)
 {
-	struct columns *columns =
-		columns_new(evidence ? "BACKEND >SHARE >NET >SVC >CONNECTS >RESPONSES"
-				     : "BACKEND >SHARE >NET >SVC");
+	if (!evidence)
+		return "BACKEND >SHARE >NET >SVC";
+	return learned ? "BACKEND >SHARE >NET >SVC >CONNECTS >RESPONSES"
+		       : "BACKEND >SHARE >LEARNED >NET >SVC >CONNECTS >RESPONSES";
+}
+
+static void show_backends(const json_t *leaf, bool learned, bool evidence)
+{
+	struct columns *columns = columns_new(columns_of(learned, evidence));
 	char text[COLUMNS_NUMBER];
 	const json_t *backend;
 	size_t i;
@@ -18,6 +25,8 @@ static void show_backends(const json_t *leaf, bool evidence)
 	json_array_foreach (json_object_get(leaf, "backends"), i, backend) {
 		columns_add(columns, larchctl_text(backend, "backend"));
 		columns_add(columns, larchctl_part(backend, "share", text));
+		if (evidence && !learned)
+			columns_add(columns, larchctl_part(backend, "learned_share", text));
 		columns_add(columns, larchctl_us(backend, "net_us", text));
 		columns_add(columns, larchctl_us(backend, "service_us", text));
 		if (!evidence)
@@ -42,7 +51,7 @@ static void show_seen(const json_t *leaf)
 		puts("");
 }
 
-static void show_leaf(const json_t *leaf, bool evidence)
+static void show_leaf(const json_t *leaf, bool learned, bool evidence)
 {
 	const json_t *clients = json_object_get(leaf, "clients");
 	double part = larchctl_number(leaf, "part");
@@ -56,11 +65,12 @@ static void show_leaf(const json_t *leaf, bool evidence)
 	puts("");
 	show_seen(leaf);
 	printf("    %s\n", larchctl_text(leaf, "why"));
-	show_backends(leaf, evidence);
+	show_backends(leaf, learned, evidence);
 }
 
 static void show_words(const json_t *service)
 {
+	bool learned = larchctl_true(service, "learned");
 	bool evidence = larchctl_true(service, "evidence");
 	const json_t *leaves = json_object_get(service, "leaves"), *leaf;
 	char text[COLUMNS_NUMBER];
@@ -74,7 +84,7 @@ static void show_words(const json_t *service)
 	printf("%s: generation %.0f, digest %s, %zu %s\n", larchctl_text(service, "service"),
 	       larchctl_number(service, "generation"), larchctl_text(service, "digest"),
 	       json_array_size(leaves), json_array_size(leaves) == 1 ? "leaf" : "leaves");
-	if (larchctl_true(service, "learned"))
+	if (learned)
 		puts("  steers the learned flows");
 	else
 		printf("  steers nothing: all flows go by configured weights (%s%s%s)\n",
@@ -90,7 +100,7 @@ static void show_words(const json_t *service)
 		puts("  no samples are at hand behind it (not trained by this daemon, or only "
 		     "backends have changed since)");
 	json_array_foreach (leaves, i, leaf)
-		show_leaf(leaf, evidence);
+		show_leaf(leaf, learned, evidence);
 }
 
 static void print_escaped(const char *text)

@@ -91,6 +91,9 @@ struct report_member {
 	const char *reason; /* NULL: none */
 };
 
+/* Part of the flows that the control ring sends to a member of the generation. */
+double report_control_share(const struct generation *generation, size_t member);
+
 void report_member(const struct controller *controller, const struct service *service, size_t index,
 		   struct report_member *out);
 

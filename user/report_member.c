@@ -41,7 +41,7 @@ static double leaf_service(const struct generation *generation, size_t leaf, siz
 	return generation->costs[leaf].member[member].service;
 }
 
-static double control_share(const struct generation *generation, size_t member)
+double report_control_share(const struct generation *generation, size_t member)
 {
 	const struct larch_ring *ring = &generation->ring[LARCH_RING_CONTROL];
 	size_t slots = 0;
@@ -60,7 +60,7 @@ static void take_generation(const struct service *service, uint16_t backend,
 	if (!current || member >= current->members)
 		return;
 	out->share = report_is_learned(service) ? over_leaves(current, leaf_share, member)
-						: control_share(current, member);
+						: report_control_share(current, member);
 	if (over_leaves(current, leaf_service, member) <= 0)
 		return;
 	out->net_us = over_leaves(current, leaf_net, member);

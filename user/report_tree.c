@@ -3,16 +3,17 @@
  * {"services":[{"service","state","reason","learned","generation","digest","evidence","depth",
  *    "flows", "node":NODE,
  *    "leaves":[{"leaf","clients":{"text",...},"seen":[{"prefix","flows"}],"prefixes","part",
- *       "flows","new_flows","why","backends":[{"backend","id","share","net_us","service_us","connects",
- *       "responses"}]}]}]}
+ *       "flows","new_flows","why","backends":[{"backend","id","share","learned_share","net_us",
+ *       "service_us","connects","responses"}]}]}]}
  * NODE: {"leaf":N} or {"question":{"feature","threshold","text"},"yes":NODE,"no":NODE}
  *
  * What the kernel steers by, read from its own tree; "evidence": whether the samples behind it are
- * there too (not so after a daemon has adopted it). "clients" also holds what the leaf's path
- * tests: sources (CIDR), ports, protocols, hops, bytes, interfaces. "seen": the busiest of the
- * "prefixes" whose recent samples reach the leaf. "part": of the flows. "new_flows": of
- * the learned arm, that reached leaves of this number since the maps were made, whatever
- * generation.
+ * there too (not so after a daemon has adopted it). "share": by the ring in force, which is that of
+ * control unless the service is steered by what was learned; "learned_share": by that. "clients"
+ * also holds what the leaf's path tests: sources (CIDR), ports, protocols, hops, bytes, interfaces.
+ * "seen": the busiest of the "prefixes" whose recent samples reach the leaf. "part": of the flows.
+ * "new_flows": of the learned arm, that reached leaves of this number since the maps were made,
+ * whatever generation.
  */
 #include <math.h>
 #include <stdio.h>
@@ -48,18 +49,23 @@ static double part_of(const struct generation *generation, size_t leaf)
 	return generation->leaves == 1 ? 1 : sum > 0 ? generation->demand[leaf] / sum : NAN;
 }
 
-static json_t *one_backend(const struct controller *controller, const struct generation *generation,
+static json_t *one_backend(const struct controller *controller, const struct service *service,
 			   size_t leaf, size_t member)
 {
+	const struct generation *generation = service->current;
+	double learned = generation->share[leaf * generation->members + member];
 	const struct larch_cost *cost = &generation->costs[leaf].member[member];
 	const struct tally *tally = leaf_tally(generation, leaf, member);
 	uint16_t id = generation->plan.member[member];
 	bool known = cost->service != 0;
 
-	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "backend",
+	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "backend",
 			 report_backend(controller, id), "id", id, "share",
-			 report_real(generation->share[leaf * generation->members + member]),
-			 "net_us", report_real(known ? (double)cost->net : NAN), "service_us",
+			 report_real(report_is_learned(service)
+					     ? learned
+					     : report_control_share(generation, member)),
+			 "learned_share", report_real(learned), "net_us",
+			 report_real(known ? (double)cost->net : NAN), "service_us",
 			 report_real(known ? (double)cost->service : NAN), "connects",
 			 report_real(tally ? tally->connects : NAN), "responses",
 			 report_real(tally ? tally->responses : NAN));
@@ -153,8 +159,7 @@ static json_t *one_leaf(const struct controller *controller, const struct servic
 	json_t *backends = json_array();
 
 	for (size_t i = 0; i < generation->members; i++)
-		json_array_append_new(backends,
-				      one_backend(controller, generation, region->leaf, i));
+		json_array_append_new(backends, one_backend(controller, service, region->leaf, i));
 	return json_pack("{s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "leaf", region->leaf,
 			 "clients", report_clients(controller, service, region), "seen",
 			 report_seen_list(seen), "prefixes", (json_int_t)seen->prefixes, "part",

@@ -165,6 +165,30 @@ Test(report, tree_says_why_even_without_evidence)
 	json_decref(answer);
 }
 
+/* A backend that has come back is in the control ring before anything is learned of it. */
+Test(report, tree_shows_the_shares_of_the_ring_in_force)
+{
+	struct service *service = &world.controller->service[3];
+	json_t *answer = report_ask("{\"command\":\"tree\"}");
+	const json_t *backends = json_object_get(
+		report_first(report_first(answer, "services"), "leaves"), "backends");
+
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 0), "share"), 0.75, 1e-9);
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 3), "share"), 0, 1e-9);
+	json_decref(answer);
+	service->state = SERVICE_WAITING;
+	service->current->plan.flags = 0;
+	answer = report_ask("{\"command\":\"tree\"}");
+	backends = json_object_get(report_first(report_first(answer, "services"), "leaves"),
+				   "backends");
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 0), "share"), 0.25, 1e-9);
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 0), "learned_share"), 0.75,
+			   1e-9);
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 3), "share"), 0.25, 1e-9);
+	cr_assert_float_eq(report_value_of(json_array_get(backends, 3), "learned_share"), 0, 1e-9);
+	json_decref(answer);
+}
+
 Test(report, tree_keeps_its_shape)
 {
 	json_t *answer = report_ask("{\"command\":\"tree\"}");
