@@ -252,12 +252,12 @@ int controller_apply(struct controller *controller, struct larch_config *config)
 
 	if (!error)
 		ids_read(controller->datapath, known);
-	if (!error &&
-	    (config->service_count > LARCH_MAX_SERVICES ||
-	     !registry_has_room(&controller->registry, config->backends, config->backend_count)))
+	if (!error && config->service_count > LARCH_MAX_SERVICES)
 		error = -ENOSPC;
 	if (!error)
 		error = ids_choose(controller, config, known, id);
+	if (!error)
+		error = controller_make_room(controller, config);
 	if (!error) {
 		forget_strangers(controller, config, known, id);
 		error = commit(controller, config, id);

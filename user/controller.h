@@ -115,9 +115,20 @@ struct service *controller_service(struct controller *controller, const char *na
 
 /*
  * Makes services and registry follow the configuration and takes it over. -ENOSPC: more services or
- * backends than there are ids left. Nothing is changed then.
+ * backends than there are ids left. Nothing in force is changed then.
  */
 int controller_apply(struct controller *controller, struct larch_config *config);
+
+/* What the walk has found of a backend. An id is free when its server has left, and all its flows.
+ */
+void controller_leaving(struct controller *controller, uint32_t id);
+
+/*
+ * Makes sure that all backends of the configuration can have ids: if need be, those that have left
+ * and have only silent flows lose theirs, the longest silent ones first. -ENOSPC: too few
+ * (and those have lost theirs all the same).
+ */
+int controller_make_room(struct controller *controller, const struct larch_config *config);
 
 /* Writes what the packet path does with the packets of each service, and then to whom they go. */
 int controller_write_services(struct controller *controller);

@@ -10,8 +10,6 @@
  * and go on to receive. The packet path takes their place sooner if it needs it.
  */
 #define CLOSING_STAMPS 14
-/* Stamps older than this are moved up to it, so that they never look young again. */
-#define OLDEST_STAMPS (LARCH_STAMP_MASK - 64)
 
 static uint32_t age_of(union larch_identity identity, uint32_t now)
 {
@@ -86,16 +84,19 @@ static void visit(struct larch_flow *flow, uint32_t now, uint64_t now_ns, int co
 		out->cleared++;
 		return;
 	}
-	if (age > OLDEST_STAMPS) {
+	if (age > FLOWS_SILENT_STAMPS) {
 		union larch_identity kept = identity;
 
-		kept.stamp = (now - OLDEST_STAMPS) & LARCH_STAMP_MASK;
+		kept.stamp = (now - FLOWS_SILENT_STAMPS) & LARCH_STAMP_MASK;
 		replace(flow, identity.word, kept.word);
 	}
 	out->open += identity.state == LARCH_FLOW_OPEN;
 	out->syn += identity.state == LARCH_FLOW_SYN;
 	out->closing += identity.state == LARCH_FLOW_CLOSING;
-	out->flows[identity.backend] += is_alive(identity, timing, age);
+	if (is_alive(identity, timing, age)) {
+		out->flows[identity.backend]++;
+		out->silent[identity.backend] += age >= FLOWS_SILENT_STAMPS;
+	}
 	if (is_waiting(identity, timing, age, count_syns))
 		out->waiting[identity.backend]++;
 }
@@ -108,4 +109,23 @@ void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, uint6
 		for (size_t j = 0; j < LARCH_BUCKET_FLOWS; j++)
 			visit(&bucket[i].flow[j], now, now_ns, count_syns, out);
 	}
+}
+
+uint32_t flows_clear(struct larch_bucket *bucket, size_t buckets, uint32_t now, uint32_t backend)
+{
+	uint32_t left = 0;
+
+	for (size_t i = 0; i < buckets * LARCH_BUCKET_FLOWS; i++) {
+		struct larch_flow *flow =
+			&bucket[i / LARCH_BUCKET_FLOWS].flow[i % LARCH_BUCKET_FLOWS];
+		union larch_identity identity = {
+			.word = __atomic_load_n(&flow->identity.word, __ATOMIC_RELAXED),
+		};
+
+		if (identity.state == LARCH_FLOW_FREE || identity.backend != backend)
+			continue;
+		left += age_of(identity, now) < FLOWS_SILENT_STAMPS ||
+			!replace(flow, identity.word, 0);
+	}
+	return left;
 }

@@ -100,11 +100,24 @@ static void show_agents(const json_t *agents)
 		       columns_time(larchctl_number(agents, "next_try_s"), wait));
 }
 
+/* Of a backend that is to have none: flows whose clients may have vanished. */
+static const char *silent_text(const json_t *backend, char *out, size_t size)
+{
+	double silent = larchctl_number(backend, "silent");
+
+	out[0] = '\0';
+	if (silent > 0)
+		snprintf(out, size, "; %.0f silent for about an hour or longer", silent);
+	return out;
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
-	char text[COLUMNS_NUMBER];
+	char text[COLUMNS_NUMBER], silent[64] = "";
 	bool reason = json_is_string(json_object_get(backend, "reason"));
 
+	if (strcmp(larchctl_text(backend, "state"), "drained") == 0)
+		silent_text(backend, silent, sizeof(silent));
 	columns_add(columns, "->");
 	columns_add(columns, larchctl_text(backend, "address"));
 	columns_add(columns, larchctl_text(backend, "backend"));
@@ -115,13 +128,14 @@ static void add_backend(struct columns *columns, const json_t *backend)
 	columns_add(columns, larchctl_us(backend, "net_us", text));
 	columns_add(columns, larchctl_us(backend, "service_us", text));
 	columns_addf(columns, "%.2f", larchctl_number(backend, "slowdown"));
-	columns_addf(columns, "%s%s%s", larchctl_text(backend, "state"), reason ? ": " : "",
-		     reason ? larchctl_text(backend, "reason") : "");
+	columns_addf(columns, "%s%s%s%s", larchctl_text(backend, "state"), reason ? ": " : "",
+		     reason ? larchctl_text(backend, "reason") : "", silent);
 }
 
 void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 {
 	const json_t *service, *backend;
+	char silent[64];
 	size_t i, j;
 
 	(void)ctl;
@@ -141,9 +155,10 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 		columns_print(columns, stdout, 2);
 	}
 	json_array_foreach (json_object_get(answer, "leaving"), i, backend)
-		printf("%sleaving: %s %s, %.0f flows are left\n", i == 0 ? "\n" : "",
+		printf("%sleaving: %s %s, %.0f flows are left%s\n", i == 0 ? "\n" : "",
 		       larchctl_text(backend, "address"), larchctl_text(backend, "backend"),
-		       larchctl_number(backend, "flows"));
+		       larchctl_number(backend, "flows"),
+		       silent_text(backend, silent, sizeof(silent)));
 }
 
 static const char *const fields[] = {"pxname",	"svname", "type",  "status", "weight",

@@ -28,6 +28,47 @@ uint16_t registry_take(struct registry *registry, const struct in6_addr *address
 	return id;
 }
 
+bool registry_counted(struct registry_backend *backend, uint32_t flows, uint32_t silent,
+		      bool in_force, uint64_t now_ns)
+{
+	backend->flows = flows;
+	backend->silent = silent;
+	backend->idle_walks = flows ? 0 : backend->idle_walks + 1;
+	if (backend->configured || in_force || !flows || silent < flows)
+		backend->silent_ns = 0;
+	else if (!backend->silent_ns)
+		backend->silent_ns = now_ns;
+	return backend->silent_ns && now_ns - backend->silent_ns >= REGISTRY_SILENT_NS;
+}
+
+static bool is_among(const struct registry_backend *one, const struct config_backend *backend,
+		     size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (IN6_ARE_ADDR_EQUAL(&one->address, &backend[i].address))
+			return true;
+	}
+	return false;
+}
+
+uint16_t registry_silent(const struct registry *registry, const struct config_backend *backend,
+			 size_t count)
+{
+	uint16_t found = LARCH_NO_BACKEND;
+
+	for (uint16_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		const struct registry_backend *one = &registry->backend[i];
+
+		if (!one->used || one->configured || !one->silent_ns ||
+		    (found != LARCH_NO_BACKEND &&
+		     one->silent_ns >= registry->backend[found].silent_ns) ||
+		    is_among(one, backend, count))
+			continue;
+		found = i;
+	}
+	return found;
+}
+
 bool registry_has_room(const struct registry *registry, const struct config_backend *backend,
 		       size_t count)
 {

@@ -25,7 +25,9 @@ struct registry_backend {
 	struct nexthop nexthop; /* what the kernel part uses */
 	bool fading;		/* netlink says not ready; believed if it still does at the tick */
 	uint32_t flows;		/* that the last walk found in the flow table */
+	uint32_t silent;	/* of these, for about an hour or longer */
 	unsigned idle_walks;	/* walks in a row that found none */
+	uint64_t silent_ns;	/* since when all of them were, and nothing new could come; 0 */
 };
 
 struct registry {
@@ -37,6 +39,23 @@ uint16_t registry_find(const struct registry *registry, const struct in6_addr *a
 
 /* The same, giving it an id if it has none. LARCH_NO_BACKEND: all ids are taken. */
 uint16_t registry_take(struct registry *registry, const struct in6_addr *address);
+
+/* Silent flows of a backend that has left are given up after so long again: keepalive needs 2 h. */
+#define REGISTRY_SILENT_NS (90 * 60 * 1000000000ull)
+
+/*
+ * What a walk has found of a backend; in_force: new flows may still come to it. True: it has left,
+ * and all its flows have been silent for so long that their clients must have vanished.
+ */
+bool registry_counted(struct registry_backend *backend, uint32_t flows, uint32_t silent,
+		      bool in_force, uint64_t now_ns);
+
+/*
+ * Of those that have left and are none of these, the one whose flows have all been silent longest;
+ * LARCH_NO_BACKEND: none has only silent ones.
+ */
+uint16_t registry_silent(const struct registry *registry, const struct config_backend *backend,
+			 size_t count);
 
 /* Can every one of these have an id? */
 bool registry_has_room(const struct registry *registry, const struct config_backend *backend,

@@ -4,11 +4,12 @@
  *    "signal","signal_reason","policy":{...},
  *    "flood":null or {"present","since_s","floods","lasted_s"},
  *    "agents":null or {"answer","next_try_s"},
- *    "backends":[{"backend","id","address","weight","share","flows","in_flight","net_us",
- *                 "service_us","slowdown","state","reason"}]}],
- *  "leaving":[{"backend","id","address","flows"}]}
+ *    "backends":[{"backend","id","address","weight","share","flows","silent","in_flight",
+ *                 "net_us","service_us","slowdown","state","reason"}]}],
+ *  "leaving":[{"backend","id","address","flows","silent"}]}
  *
- * "leaving" are servers that are not configured any more and still have flows.
+ * "leaving" are servers that are not configured any more and still have flows; "silent": of
+ * the flows, for about an hour or longer.
  */
 #include <string.h>
 
@@ -24,13 +25,14 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 
 	report_member(controller, service, index, &member);
 	endpoint_address_text(&controller->registry.backend[member.backend].address, address);
-	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:i, s:o, s:o, s:o, s:s, s:o}", "backend",
-			 member.name, "id", member.backend, "address", address, "weight",
+	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:I, s:i, s:o, s:o, s:o, s:s, s:o}",
+			 "backend", member.name, "id", member.backend, "address", address, "weight",
 			 (json_int_t)member.weight, "share", report_real(member.share), "flows",
-			 (json_int_t)member.flows, "in_flight", member.in_flight, "net_us",
-			 report_real(member.net_us), "service_us", report_real(member.service_us),
-			 "slowdown", report_real(member.slowdown), "state", member.state, "reason",
-			 report_string(member.reason));
+			 (json_int_t)member.flows, "silent",
+			 (json_int_t)controller->flows.silent[member.backend], "in_flight",
+			 member.in_flight, "net_us", report_real(member.net_us), "service_us",
+			 report_real(member.service_us), "slowdown", report_real(member.slowdown),
+			 "state", member.state, "reason", report_string(member.reason));
 }
 
 static json_t *one_service(struct controller *controller, struct service *service,
@@ -64,10 +66,11 @@ static json_t *leaving(const struct controller *controller)
 		if (!backend->used || backend->configured)
 			continue;
 		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:s, s:I}", "backend", backend->name,
-						"id", i, "address",
+				      json_pack("{s:s, s:i, s:s, s:I, s:I}", "backend",
+						backend->name, "id", i, "address",
 						endpoint_address_text(&backend->address, address),
-						"flows", (json_int_t)controller->flows.flows[i]));
+						"flows", (json_int_t)controller->flows.flows[i],
+						"silent", (json_int_t)controller->flows.silent[i]));
 	}
 	return list;
 }

@@ -11,7 +11,6 @@
 #define CELLS_HIGH	 (LARCH_MAX_CELLS / 4 * 3)
 #define CELLS_IDLE_TICKS 60 /* cells idle for longer give way when the map fills up */
 #define LATE_TICKS	 3  /* so many intervals between two ticks are no jitter */
-#define FREE_WALKS	 3  /* walks without a flow after which a backend's id is free */
 
 const char *const stage_names[STAGES] = {"read", "train", "shares", "rings", "publish", "judge"};
 
@@ -131,36 +130,6 @@ static void correct_leak(struct controller *controller, uint32_t id, int32_t liv
 		publisher_correct(controller->datapath, id, (int32_t)-sure);
 }
 
-/* May new flows still be steered there? A generation stays while nothing better can be built. */
-static bool is_in_force(const struct controller *controller, uint32_t id)
-{
-	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
-		const struct service *service = &controller->service[i];
-
-		if (service->used && service->current &&
-		    service->current->plan.member_of[id] != LARCH_NO_MEMBER)
-			return true;
-	}
-	return false;
-}
-
-/* An id whose server left the configuration is free when nothing names it any more. */
-static void release(struct controller *controller, uint32_t id)
-{
-	struct registry_backend *backend = &controller->registry.backend[id];
-
-	backend->flows = controller->flows.flows[id];
-	backend->idle_walks = backend->flows ? 0 : backend->idle_walks + 1;
-	if (backend->configured || backend->idle_walks < FREE_WALKS || is_in_force(controller, id))
-		return;
-	log_info("backend %s: its last flow has ended; forgotten", backend->name);
-	if (registry_find(&controller->registry, &backend->address) == id)
-		netlink_unwatch(controller->netlink, &backend->address);
-	publisher_remove_backend(controller->datapath, id);
-	controller->addresses_changed = true;
-	memset(backend, 0, sizeof(*backend));
-}
-
 static void walk_flows(struct controller *controller)
 {
 	struct flows_count *flows = &controller->flows;
@@ -179,7 +148,7 @@ static void walk_flows(struct controller *controller)
 		if (flows->given_up[i])
 			publisher_given_up(controller->datapath, i, flows->given_up[i], now);
 		correct_leak(controller, i, live[i] - (int32_t)flows->given_up[i]);
-		release(controller, i);
+		controller_leaving(controller, i);
 	}
 }
 

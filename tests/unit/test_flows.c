@@ -123,6 +123,37 @@ Test(flows, an_old_stamp_never_looks_young_again)
 	cr_assert_gt((NOW_STAMP - flow->identity.stamp) & LARCH_STAMP_MASK, TWO_MINUTES);
 }
 
+Test(flows, an_open_flow_is_silent_when_its_stamp_can_tell_no_more)
+{
+	walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, FLOWS_SILENT_STAMPS - 1, 1);
+	cr_assert_eq(walked.flows[BACKEND], 1);
+	cr_assert_eq(walked.silent[BACKEND], 0);
+	for (uint32_t age = FLOWS_SILENT_STAMPS; age <= LARCH_STAMP_MASK; age++) {
+		walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, age, 1);
+		cr_assert_eq(walked.flows[BACKEND], 1);
+		cr_assert_eq(walked.silent[BACKEND], 1);
+		flows_walk(&walked_bucket, 1, NOW_STAMP, now_ns, 1, &walked);
+		cr_assert_eq(walked.silent[BACKEND], 1, "a walk must not wake it");
+	}
+}
+
+Test(flows, only_the_silent_ones_of_one_backend_are_given_up)
+{
+	struct larch_flow *silent =
+		walk_one(LARCH_FLOW_OPEN, LARCH_PHASE_IDLE, FLOWS_SILENT_STAMPS, 1);
+	struct larch_flow *other = silent + 1, *awake = silent + 2;
+
+	*other = *awake = *silent;
+	other->identity.backend = BACKEND + 1;
+	awake->identity.stamp++;
+	cr_assert_eq(flows_clear(&walked_bucket, 1, NOW_STAMP, BACKEND), 1);
+	cr_assert_eq(silent->identity.word, 0);
+	cr_assert_neq(other->identity.word, 0);
+	cr_assert_neq(awake->identity.word, 0);
+	cr_assert_eq(flows_clear(&walked_bucket, 1, NOW_STAMP, BACKEND + 1), 0);
+	cr_assert_eq(other->identity.word, 0);
+}
+
 /* Else a backend that refuses all connections looks busy long after it has come back. */
 Test(flows, a_syn_is_given_up_when_its_client_has_had_two_more_tries)
 {

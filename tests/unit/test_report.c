@@ -73,6 +73,7 @@ Test(report, list_says_why_a_backend_takes_nothing)
 	world.controller->registry.backend[40].used = true;
 	strcpy(world.controller->registry.backend[40].name, "old");
 	world.controller->flows.flows[40] = 17;
+	world.controller->flows.silent[40] = 5;
 	answer = report_ask("{\"command\":\"list\",\"service\":\"web\"}");
 	cr_assert_str_eq(
 		report_word(report_first(report_first(answer, "services"), "backends"), "reason"),
@@ -84,6 +85,7 @@ Test(report, list_says_why_a_backend_takes_nothing)
 			"state"),
 		"drained");
 	cr_assert_eq(report_value_of(report_first(answer, "leaving"), "flows"), 17);
+	cr_assert_eq(report_value_of(report_first(answer, "leaving"), "silent"), 5);
 	json_decref(answer);
 }
 
