@@ -14,6 +14,12 @@
  */
 #define HANDSHAKE (1u << 20)
 
+/*
+ * Of a client that has spoken so recently (1.5 s, in units of 2^10 ns), a SYN behind the end of its
+ * flow may be somebody else's, and so may the end.
+ */
+#define LINGER (1500000000u >> LARCH_START_SHIFT)
+
 /* How willingly an entry gives up its place. */
 enum flow_claim {
 	CLAIM_FREE,
@@ -162,6 +168,31 @@ static __always_inline void flow_touch(struct packet *packet, struct larch_flow 
 	identity.state = state;
 	if (identity.word != packet->identity.word)
 		flow_set(packet, flow, identity);
+}
+
+/* When the client of a closing flow has last spoken, unless the flow's clock runs. */
+static __always_inline void flow_note_end(struct packet *packet, struct larch_flow *flow)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+
+	if (larch_phase_waits(timing.phase))
+		return;
+	timing.start = packet_now(packet) >> LARCH_START_SHIFT;
+	WRITE_ONCE(flow->timing.word, timing.word);
+}
+
+/*
+ * Has a closing flow's client spoken just now? Whoever knows the ports can send a FIN and a SYN. A
+ * flow that goes on must not move by them: the SYN goes where the flow went. Of a client that is
+ * silent, nothing tells: the port may as well be used again.
+ */
+static __always_inline bool flow_lingers(struct packet *packet, const struct larch_flow *flow)
+{
+	union larch_timing timing = {.word = READ_ONCE(flow->timing.word)};
+
+	return packet->identity.state == LARCH_FLOW_CLOSING &&
+	       larch_stamp_age(packet->identity.stamp, packet->stamp) <= 1 &&
+	       larch_start_age(timing.start, packet_now(packet)) < LINGER;
 }
 
 /*

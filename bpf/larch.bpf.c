@@ -71,6 +71,8 @@ static __always_inline int balance_known(struct packet *packet, int place, struc
 	if (stream && packet->policy.signal != LARCH_SIGNAL_NONE)
 		sample_flow(packet, flow, &found);
 	flow_touch(packet, flow, stream ? flow_state_after(packet, flow) : packet->identity.state);
+	if (stream && packet->identity.state == LARCH_FLOW_CLOSING)
+		flow_note_end(packet, flow);
 	if ((found.connect_us || found.response_us) &&
 	    classify(packet, packet->identity.size) == GO) {
 		packet->cell.backend = packet->backend;
@@ -147,11 +149,12 @@ static __always_inline int balance_unplaced(struct packet *packet)
 }
 
 /*
- * A flow that the table does not know (or that begins anew in its own place): steer it, and
- * remember where.
+ * A flow that the table does not know (or that begins anew in its own place, perhaps with the
+ * backend that it had): steer it, and remember where.
  */
-static __always_inline int balance_new(struct packet *packet, int place)
+static __always_inline int balance_new(struct packet *packet, int place, bool stays)
 {
+	__u32 before = packet->identity.backend;
 	bool own = place != NO_PLACE && !(place & VACANT);
 	bool stream = packet_of_stream(packet), opens = packet_opens(packet);
 	bool ends = stream && packet->tcp_flags & (TCP_FIN | TCP_RST);
@@ -176,6 +179,8 @@ static __always_inline int balance_new(struct packet *packet, int place)
 		return LARCH_FORWARD_UNKNOWN;
 	if (kept != GO)
 		return kept;
+	if (stays)
+		packet->backend = before;
 	if (place == NO_PLACE)
 		return LARCH_FORWARD_UNTRACKED;
 	if (!flow_insert(packet, place, state))
@@ -205,7 +210,7 @@ static __always_inline int balance_stateless(struct packet *packet)
 static __always_inline int balance_flow(struct packet *packet)
 {
 	struct larch_flow *flow;
-	bool found;
+	bool found, stays;
 	int place;
 
 	if (packet->policy.flags & LARCH_SERVICE_STATELESS)
@@ -218,7 +223,9 @@ static __always_inline int balance_flow(struct packet *packet)
 		packet->identity.word = READ_ONCE(flow->identity.word);
 	if (flow && !opens_anew(packet))
 		return balance_known(packet, place, flow);
-	return balance_new(packet, place);
+	stays = flow && packet_of_stream(packet) && flow_lingers(packet, flow) &&
+		steer_usable(packet, packet->identity.backend);
+	return balance_new(packet, place, stays);
 }
 
 /* Has the packet a way to go, rather than an end here? */

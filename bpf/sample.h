@@ -378,8 +378,10 @@ STAGE int sample_answer(struct packet *packet)
 		flow_touch(packet, flow, identity.state);
 		return 0;
 	}
-	if (reset)
+	if (reset) {
 		flow_touch(packet, flow, LARCH_FLOW_CLOSING);
+		timing.start -= LINGER; /* no forgery: the next SYN need not come here */
+	}
 	if (timing.phase >= LARCH_PHASE_FIRST && larch_phase_waits(timing.phase) && !reset) {
 		sample_served(packet, &timing, &found);
 	} else if (reset && larch_phase_waits(timing.phase)) {

@@ -4,8 +4,9 @@
 
 #include "arrange.h"
 
-#define OTHER	   3  /* a member that no default ring begins with for all */
-#define ACTIVE_AGE 30 /* stamps: one silent for this long is not */
+#define OTHER	   3	   /* a member that no default ring begins with for all */
+#define LINGER_US  1500000 /* of silence: then nobody speaks against a SYN */
+#define ACTIVE_AGE 30	   /* stamps: one silent for this long is not */
 
 TestSuite(flow, .init = arrange_web, .fini = balancer_close);
 
@@ -14,6 +15,24 @@ static uint32_t state_of(uint32_t client)
 	struct larch_flow *flow = FLOW(.client = client);
 
 	return flow ? flow->identity.state : LARCH_FLOW_FREE;
+}
+
+static void set_ready(uint32_t member, uint8_t ready)
+{
+	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
+
+	backend.ready = ready;
+	balancer_set_backend(FIRST_BACKEND + member, &backend);
+}
+
+/* The client has said nothing for so long. */
+static void be_silent(uint32_t client, uint32_t us)
+{
+	struct larch_flow *flow = FLOW(.client = client);
+	union larch_timing timing = flow->timing;
+
+	timing.start = (timing.start - us) & LARCH_START_MASK;
+	flow->timing = timing;
 }
 
 Test(flow, goes_to_its_backend_though_the_ring_has_changed)
@@ -99,12 +118,65 @@ Test(flow, a_syn_after_the_end_is_steered_anew_in_the_same_place)
 	SEND(.flags = SYN);
 	place = FLOW();
 	SEND(.flags = FIN | ACK);
+	be_silent(0, LINGER_US);
 	arrange_all_rings(WEB, 0, OTHER, LARCH_NO_MEMBER);
 	again = SEND(.flags = SYN);
 	EXPECT(again, FORWARD_NEW);
 	cr_assert_eq(backend_reached(&again), FIRST_BACKEND + OTHER);
 	cr_assert_eq(FLOW(), place);
 	cr_assert_eq(place->identity.state, LARCH_FLOW_SYN);
+}
+
+/* Who knows the ports can send an end and a SYN; the client goes on. */
+static void check_forged_end(uint32_t client, uint8_t end, uint16_t payload)
+{
+	struct result result;
+
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	SEND(.client = client, .flags = SYN);
+	SEND(.client = client, .sequence = 1);
+	arrange_all_rings(WEB, 0, OTHER, LARCH_NO_MEMBER);
+	SEND(.client = client, .sequence = 4711, .flags = end);
+	be_silent(client, 10 * LINGER_US);
+	SEND(.client = client, .sequence = 1, .flags = ACK);
+	result = SEND(.client = client, .sequence = 4711, .flags = SYN);
+	EXPECT(result, FORWARD_NEW);
+	cr_assert_eq(backend_reached(&result), FIRST_BACKEND);
+	result = SEND(.client = client, .sequence = 1, .payload = payload);
+	EXPECT(result, FORWARD_FLOW);
+	cr_assert_eq(backend_reached(&result), FIRST_BACKEND);
+	cr_assert_eq(state_of(client), LARCH_FLOW_OPEN);
+}
+
+Test(flow, that_goes_on_is_not_moved_by_an_end_and_a_syn_of_somebody_else)
+{
+	static const enum larch_signal signals[] = {
+		LARCH_SIGNAL_NONE,
+		LARCH_SIGNAL_CONNECT,
+		LARCH_SIGNAL_RESPONSE,
+	};
+
+	for (uint32_t i = 0; i < COUNT(signals); i++) {
+		arrange_signal(signals[i]);
+		check_forged_end(10 * i, FIN, 0);
+		check_forged_end(10 * i + 1, FIN | ACK, 100);
+		check_forged_end(10 * i + 2, RST, 100);
+	}
+}
+
+/* Else one that does not answer would keep it. */
+Test(flow, after_a_recent_end_the_syn_leaves_a_backend_that_cannot_be_reached)
+{
+	struct result again;
+
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	SEND(.flags = SYN);
+	SEND(.flags = FIN | ACK);
+	set_ready(0, 0);
+	arrange_all_rings(WEB, 0, OTHER, LARCH_NO_MEMBER);
+	again = SEND(.flags = SYN);
+	EXPECT(again, FORWARD_NEW);
+	cr_assert_eq(backend_reached(&again), FIRST_BACKEND + OTHER);
 }
 
 Test(flow, a_syn_within_the_flow_keeps_the_backend)
@@ -173,14 +245,6 @@ Test(flow, that_was_idle_for_hours_is_still_known)
 	SEND(.flags = ACK);
 	FLOW()->identity.stamp = (now_stamp() - 400) & LARCH_STAMP_MASK;
 	EXPECT(SEND(.flags = ACK), FORWARD_FLOW);
-}
-
-static void set_ready(uint32_t member, uint8_t ready)
-{
-	struct larch_backend backend = balancer_backend(FIRST_BACKEND + member);
-
-	backend.ready = ready;
-	balancer_set_backend(FIRST_BACKEND + member, &backend);
 }
 
 static void check_moves_on(uint32_t client, bool acknowledged)

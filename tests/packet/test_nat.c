@@ -467,6 +467,7 @@ Test(nat_sample,
 	cr_assert_eq(backend_reached(&sent), FIRST_BACKEND + 1);
 	live()->failed -= LARCH_SUSPECT_NS;
 	say(RST, 0, 0, 0);
+	wait_us(2000000); /* else the SYN might be forged, and stay where it was */
 	sent = say(SYN, 0, 0, 0);
 	cr_assert_eq(backend_reached(&sent), FIRST_BACKEND, "it is tried again");
 	say(ACK, 1, 1, 0);
