@@ -52,7 +52,12 @@ static __always_inline bool opens_anew(const struct packet *packet)
 	return has_ended(packet) || !steer_usable(packet, packet->identity.backend);
 }
 
-/* Is it the SYN of a flow that is nothing but a SYN? */
+/*
+ * Is it the SYN of a flow that is nothing but a SYN? That of an open one stays with it, even where
+ * the backend seems dead and its client has begun anew: whoever knows the ports can send SYNs
+ * twice, and make a backend that few others ask look silent, while the client of a flow that rests
+ * says nothing against it.
+ */
 static __always_inline bool comes_again(const struct packet *packet)
 {
 	return (packet->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN &&
