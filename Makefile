@@ -18,10 +18,10 @@ BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g
 	libyaml-dev libjansson-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl libxml2-utils nginx-light nghttp2-client procps iputils-ping \
 	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 python3-aiosmtpd redis-tools tcpdump \
-	python3-sklearn
+	python3-sklearn haproxy libnginx-mod-stream
 KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 # What make bench compares Larch with; without them it leaves those rows out.
-BENCH_PACKAGES := nftables haproxy libnginx-mod-stream
+BENCH_PACKAGES := nftables
 LIBS     := libbpf libmnl yaml-0.1 jansson
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
@@ -166,6 +166,10 @@ bench: deps ## ns per packet, ratios to other balancers, and what a tick costs
 	$(Q)$(MAKE) --no-print-directory deps PACKAGES="$(BENCH_PACKAGES)" || echo "bench: goes on without them" >&2
 	$(Q)BUILD=$(BUILD) tools/run-bench
 
+lab-compare: deps ## real traffic through Larch, HAProxy and nginx: build/lab.json, in 11 minutes
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tools/compare-lab
+
 sim: $(BUILD)/larch-sim ## Larch and its rivals in a simulated world: build/sim.json, build/sim.svg
 	$(Q)$(BUILD)/larch-sim --jobs 2 --seeds 3 --json $(BUILD)/sim.json --svg $(BUILD)/sim.svg \
 		all:all class,mix:oracle,larch,larch_pooled,least_in_flight,p2c_ewma:4,16
@@ -194,7 +198,7 @@ help: ## this list
 	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers;"
 	@echo "  KERNELS=\"6.1 6.12 running\" chooses kernels: series of Debian's, or the running one"
 
-.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench sim lint format vmlinux install \
+.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench lab-compare sim lint format vmlinux install \
 	clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

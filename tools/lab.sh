@@ -50,6 +50,7 @@ lab_stop() {
 	local pid=$1 signal=${2:-TERM}
 	kill -"$signal" "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
+	sed -i "/^$pid\$/d" "$LAB_DIR/pids" # the number may be another process's when lab_down comes
 	return 0
 }
 
@@ -152,6 +153,43 @@ lab_delay() {
 		lab_in router sh -c "ip -6 rule add to $prefix iif delay lookup main priority 100
 			ip -6 rule add to $prefix lookup 100 priority 200"
 	done
+}
+
+# Rows for lab_distance. In, a line per group of clients: its number and the milliseconds to it from
+# b1, b2 ... by the links ${1}1, ${1}2 ...
+lab_distance_rows() {
+	local link=$1 group ms n
+	while read -r group ms; do
+		n=0
+		for ms in $ms; do
+			n=$((n + 1))
+			echo "--row $link$n:10.$group.0.0/24=$ms --row $link$n:fd00:$group::/48=$ms"
+		done
+	done
+}
+
+# Distances between backends and clients, as rows say: what a backend sends to clients goes through
+# ${1}N, which delays it. That is part of a connect as of an answer.
+lab_distance() {
+	local link=$1 n
+	shift
+	lab_start router distance.log "$BUILD/distance" "$@"
+	lab_wait 5 grep -q ready "$LAB_DIR/distance.log" ||
+		lab_fail "no distances: $(tail -1 "$LAB_DIR/distance.log")" || return
+	lab_distance_take "$link" || return
+	for n in $(seq 1 "$LAB_BACKENDS"); do
+		lab_in router ip rule add iif "b$n" lookup "10$n" &&
+			lab_in router ip -6 rule add iif "b$n" lookup "10$n" || return
+	done
+}
+
+# From now on by the links ${1}N.
+lab_distance_take() {
+	local link=$1 n
+	for n in $(seq 1 "$LAB_BACKENDS"); do
+		echo "link set $link$n mtu 1600 up"
+		printf "route replace %s dev $link$n table 10$n\n" $LAB_CLIENTS4 $LAB_CLIENTS6
+	done | lab_in router ip -batch -
 }
 
 # Can the kernel do what the lab needs? Says what is missing.
