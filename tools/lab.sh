@@ -50,8 +50,8 @@ lab_stop() {
 	local pid=$1 signal=${2:-TERM}
 	kill -"$signal" "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	sed -i "/^$pid\$/d" "$LAB_DIR/pids" # the number may be another process's when lab_down comes
-	return 0
+	# When lab_down comes, the number may be another process's.
+	[ ! -e "$LAB_DIR/pids" ] || sed -i "/^$pid\$/d" "$LAB_DIR/pids"
 }
 
 # Waits up to $1 seconds for a command to succeed.
