@@ -40,11 +40,34 @@ static __always_inline bool steer_usable(const struct packet *packet, __u32 id)
 	return packet->policy.mode != LARCH_MODE_L2 || backend->ready == LARCH_READY_DIRECT;
 }
 
+static __always_inline bool steer_sick(const struct larch_plan *plan, __u8 member, __u64 now)
+{
+	__u32 backend = plan->member[member];
+	const struct larch_live *live = bpf_map_lookup_elem(&larch_live, &backend);
+
+	return live && larch_sick(live, now);
+}
+
+/*
+ * The slot's primary; where it is sick and the secondary is not, the secondary. That is health, not
+ * learning: no cost is compared, and a balancer with health checks alone would do it, too. A flow
+ * that explores finds out whether the backend has recovered.
+ */
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
 {
 	const struct larch_slot *slot = steer_slot(packet, LARCH_RING_CONTROL);
+	__u64 now = packet_now(packet);
+	__u8 primary, secondary;
 
-	return slot && steer_take(packet, plan, slot->primary);
+	if (!slot)
+		return false;
+	primary = slot->primary;
+	secondary = slot->secondary;
+	if (primary != LARCH_NO_MEMBER && secondary != LARCH_NO_MEMBER && !packet->by_ring &&
+	    !larch_hash_probes(packet->hash) && steer_sick(plan, primary, now) &&
+	    !steer_sick(plan, secondary, now))
+		return steer_take(packet, plan, secondary);
+	return steer_take(packet, plan, primary);
 }
 
 /*

@@ -99,6 +99,23 @@ static uint8_t choose_learned(const struct view *view, const struct sim_flow *fl
 	return choice.member;
 }
 
+static bool is_sick(const struct view *view, uint8_t member, uint64_t now)
+{
+	return larch_sick(&view->maps->live[view->plan->member[member]], now);
+}
+
+/* As steer_by_control(). */
+static uint8_t choose_control(const struct view *view, const struct sim_flow *flow)
+{
+	const struct larch_slot *slot = slot_of(view, flow, LARCH_RING_CONTROL);
+	uint64_t now = flow->world->now_ns;
+
+	if (slot->secondary != LARCH_NO_MEMBER && !larch_hash_probes(flow->hash) &&
+	    is_sick(view, slot->primary, now) && !is_sick(view, slot->secondary, now))
+		return slot->secondary;
+	return slot->primary;
+}
+
 static size_t larch_choose(void *self, struct sim_flow *flow)
 {
 	struct sim_larch *larch = self;
@@ -107,7 +124,7 @@ static size_t larch_choose(void *self, struct sim_flow *flow)
 
 	classify(larch, flow, &view);
 	if (!is_learned(&view))
-		member = slot_of(&view, flow, LARCH_RING_CONTROL)->primary;
+		member = choose_control(&view, flow);
 	else if (larch->option.slow_only)
 		member = slot_of(&view, flow, LARCH_RING_LEAF + view.leaf)->primary;
 	else

@@ -124,6 +124,24 @@ static uint8_t choose(const struct explain *flow)
 	return choice.member;
 }
 
+static bool is_sick(const struct explain *flow, const struct explain_candidate *candidate)
+{
+	return larch_sick(&candidate->live, flow->now_ns);
+}
+
+/* As steer_by_control() in bpf/steer.h: the secondary only for a primary that is sick. */
+static uint8_t choose_control(const struct explain *flow)
+{
+	const struct explain_candidate *primary = &flow->control[0], *secondary = &flow->control[1];
+
+	if (!primary->there)
+		return LARCH_NO_MEMBER;
+	if (secondary->there && !flow->by_ring && !larch_hash_probes(flow->hash) &&
+	    is_sick(flow, primary) && !is_sick(flow, secondary))
+		return secondary->member;
+	return primary->member;
+}
+
 static bool usable(const struct explain_input *input, const struct explain_candidate *candidate)
 {
 	return candidate->there && !(input->unusable && input->unusable[candidate->backend]);
@@ -154,7 +172,7 @@ static void steer(const struct explain_input *input, struct explain *out)
 	const struct larch_slot *leaf = &input->rings[LARCH_RING_LEAF + out->leaf].slot[out->slot];
 	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->slot];
 	const struct larch_slot *control = &input->rings[LARCH_RING_CONTROL].slot[out->slot];
-	uint8_t member[LARCH_CANDIDATES], chosen = LARCH_NO_MEMBER;
+	uint8_t member[LARCH_CANDIDATES], chosen;
 
 	larch_candidates(leaf, global, member);
 	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
@@ -162,12 +180,10 @@ static void steer(const struct explain_input *input, struct explain *out)
 	larch_candidates(control, control, member);
 	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
 		note_candidate(input, out, member[i], &out->control[i]);
-	if (out->learned)
-		chosen = choose(out);
-	else if (out->control[0].there)
-		chosen = out->control[0].member;
+	chosen = out->learned ? choose(out) : choose_control(out);
 	if (chosen == LARCH_NO_MEMBER)
 		return;
+	out->spared = !out->learned && chosen != out->control[0].member;
 	out->member = pass_over(input, out->learned ? out->candidate : out->control, chosen);
 	out->passed_over = out->member != chosen;
 	out->backend = input->plan->member[out->member];
@@ -198,7 +214,7 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 	if (input->policy.mode == LARCH_MODE_NAT && input->own < LARCH_MAX_BACKENDS &&
 	    !(input->unusable && input->unusable[input->own])) {
 		out->own = true;
-		out->passed_over = false;
+		out->passed_over = out->spared = false;
 		out->backend = input->own;
 		out->member = input->plan->member_of[input->own];
 	}

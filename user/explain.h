@@ -77,6 +77,7 @@ struct explain {
 	unsigned leaf;
 	struct explain_candidate candidate[LARCH_CANDIDATES]; /* as larch_candidates() */
 	struct explain_candidate control[LARCH_CANDIDATES];   /* the control ring's, the same way */
+	bool spared;	  /* by the control ring: its first is sick, so that the second takes it */
 	bool passed_over; /* the ring's choice cannot be used: it is the next that can */
 	uint8_t member;	  /* LARCH_NO_MEMBER: none can take it */
 	uint16_t backend; /* LARCH_NO_BACKEND: none */

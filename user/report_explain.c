@@ -229,6 +229,10 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 	if (explain->learned)
 		return json_sprintf("of the candidates it has the smallest live score (%s)",
 				    origins[chosen]);
+	if (explain->spared)
+		return json_sprintf("the control ring's first candidate hardly answers: it is "
+				    "sick, and the second is not (%s)",
+				    control_origins[chosen]);
 	if (explain->arm == LARCH_ARM_CONTROL)
 		return json_sprintf("1 flow in %u is of the control arm: the control ring, by "
 				    "configured weights alone, names it",

@@ -73,7 +73,9 @@ struct larch_live {
 	__u32 share;	   /* 2^16 / requests served at once */
 	__u32 service_us;  /* mean service time over all services and classes */
 	__u32 patience_us; /* for so long it may owe answers and be silent; 0: for ever */
-	__u32 padding[3];
+	/* written by the packet path */
+	__u32 slow_since; /* slowed since then, units of 2^20 ns; 0: it is not */
+	__u32 padding[2];
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");

@@ -9,6 +9,8 @@
 #define LARCH_CONTROL_BITS 4
 /* Share of learned flows that take any candidate without comparing: 1 in 2^9. */
 #define LARCH_EXPLORE_BITS 9
+/* Share of the control arm whose flows find out whether a sick backend still is: 1 in 2^5. */
+#define LARCH_PROBE_BITS 5
 
 /* Cells that larch_cells holds; further ones are added up in a cell of source 0. */
 #define LARCH_MAX_CELLS 16384

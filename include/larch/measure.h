@@ -70,11 +70,30 @@ LARCH_INLINE void larch_refused(struct larch_live *live, __u64 now)
 	*(volatile __u64 *)&live->failed = now;
 }
 
+/*
+ * What a server time would have been without load and without trouble: the base cost that the tree
+ * learns. A slowdown beyond noise and tails is the fast loop's own: a tree that learned it, too,
+ * would charge it twice, and for long after the backend has recovered.
+ */
+LARCH_INLINE __u64 larch_work_us(const struct larch_live *live,
+				 const struct larch_measurement *found)
+{
+	__u32 concurrency = live->concurrency ? live->concurrency : 1;
+	__u32 load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
+	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
+	__u64 work = (__u64)found->server_us * concurrency / load;
+
+	if (slowdown < LARCH_SLOWDOWN_OWNED || !live->slow_since ||
+	    (__u32)(found->now >> 20) - live->slow_since >= LARCH_SLOWDOWN_LASTS)
+		return work;
+	return (work << LARCH_SLOWDOWN_BITS) / slowdown;
+}
+
 /* Adds what was measured to a cell. */
 LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct larch_live *live,
 				    const struct larch_measurement *found)
 {
-	__u32 concurrency = live->concurrency ? live->concurrency : 1, bucket, load;
+	__u32 bucket;
 
 	if (found->connect_us) {
 		__sync_fetch_and_add(&samples->connects, 1);
@@ -82,11 +101,10 @@ LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct 
 	}
 	if (!found->response_us)
 		return;
-	load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
 	__sync_fetch_and_add(&samples->responses, 1);
 	__sync_fetch_and_add(&samples->response_us, found->response_us);
 	__sync_fetch_and_add(&samples->server_us, found->server_us);
-	__sync_fetch_and_add(&samples->work_us, (__u64)found->server_us * concurrency / load);
+	__sync_fetch_and_add(&samples->work_us, larch_work_us(live, found));
 	bucket = larch_latency_bucket(found->response_us);
 	if (bucket < LARCH_LATENCY_BUCKETS)
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
@@ -113,4 +131,8 @@ LARCH_INLINE void larch_slowdown_learn(struct larch_live *live, const struct lar
 	live->slowdown = larch_slowdown_sample(decayed, found->server_us,
 					       larch_predicted(cost, live, found->queue));
 	live->updated = found->now;
+	if (live->slowdown < LARCH_SLOWDOWN_NOISE)
+		live->slow_since = 0;
+	else if (!live->slow_since)
+		live->slow_since = (__u32)(found->now >> 20) | 1;
 }

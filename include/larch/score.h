@@ -9,10 +9,18 @@
 #include "plan.h"
 #include "types.h"
 
-/* Below 1.25 a slowdown is noise and counts as 1. */
-#define LARCH_SLOWDOWN_NOISE	   (LARCH_SLOWDOWN_ONE + LARCH_SLOWDOWN_ONE / 4)
+/* Below 1.5 a slowdown is noise and counts as 1. */
+#define LARCH_SLOWDOWN_NOISE (LARCH_SLOWDOWN_ONE + LARCH_SLOWDOWN_ONE / 2)
+/*
+ * From here on it is taken out of what the tree learns of the backend, but for 30 s only: what
+ * lasts is for the tree to learn, whose shares know the capacity. See larch_work_us().
+ */
+#define LARCH_SLOWDOWN_OWNED	   (2 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SLOWDOWN_LASTS	   28610 /* units of 2^20 ns */
 #define LARCH_SLOWDOWN_LEAST	   (LARCH_SLOWDOWN_ONE / 4)
-#define LARCH_SLOWDOWN_SAMPLE_MOST (4 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SLOWDOWN_SAMPLE	   4
+#define LARCH_SLOWDOWN_SAMPLE_MOST (16 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SLOWDOWN_SICK	   (3 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_MOST	   (64 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_WEIGHT	   4 /* EWMA: 2^-4 of each sample */
 /*
@@ -20,8 +28,9 @@
  * larch_live.concurrency: so the way there and back has its time, too. And for this long at least:
  * hosts pause.
  */
-#define LARCH_SILENCE	    8
-#define LARCH_SILENCE_LEAST 10000 /* us */
+#define LARCH_SILENCE	      8
+#define LARCH_SILENCE_SUSPECT (4 * LARCH_SLOWDOWN_ONE)
+#define LARCH_SILENCE_LEAST   10000 /* us */
 /* Slowdown decays to 1 with a time constant of 1 s: by half in 0.69 s. */
 #define LARCH_SLOWDOWN_HALF_LIFE 661 /* units of 2^20 ns */
 #define LARCH_SCORE_MOST	 0xffffffffffffull
@@ -52,31 +61,49 @@ LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 n
 	return (__u32)(LARCH_SLOWDOWN_ONE + (excess >> halvings));
 }
 
-/* Slowdown at `now`, raised if the backend owes answers and is silent. */
-LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
+/* How much longer than its patience the backend has owed answers and been silent; 0: it is not. */
+LARCH_INLINE __u32 larch_silence(const struct larch_live *live, __u64 now)
+{
+	__u64 patience = (__u64)live->patience_us * 1000, silence;
+
+	if (live->in_flight <= 0 || !patience || now <= live->answered ||
+	    now - live->answered <= patience)
+		return 0;
+	silence = ((now - live->answered) << LARCH_SLOWDOWN_BITS) / patience;
+	return silence < LARCH_SLOWDOWN_MOST ? (__u32)silence : LARCH_SLOWDOWN_MOST;
+}
+
+/* Slowdown at `now`, raised by this silence. */
+LARCH_INLINE __u32 larch_slowdown_with(const struct larch_live *live, __u32 silence, __u64 now)
 {
 	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, now);
-	__u64 patience = (__u64)live->patience_us * 1000;
 
-	if (live->in_flight > 0 && patience && now > live->answered &&
-	    now - live->answered > patience) {
-		__u64 silence = ((now - live->answered) << LARCH_SLOWDOWN_BITS) / patience;
-
-		if (silence > LARCH_SLOWDOWN_MOST)
-			silence = LARCH_SLOWDOWN_MOST;
-		if (silence > slowdown)
-			slowdown = (__u32)silence;
-	}
+	if (silence > slowdown)
+		slowdown = silence;
 	return slowdown < LARCH_SLOWDOWN_NOISE ? LARCH_SLOWDOWN_ONE : slowdown;
 }
 
-/* Is it likelier that the backend fails than that it is slow? Answers alone make no such slowdown.
- */
-LARCH_INLINE int larch_suspect(const struct larch_live *live, __u32 slowdown, __u64 now)
+/* Slowdown at `now`, raised if the backend owes answers and is silent. */
+LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 {
-	return slowdown > LARCH_SLOWDOWN_SAMPLE_MOST ||
+	return larch_slowdown_with(live, larch_silence(live, now), now);
+}
+
+/* Is it likelier that the backend fails than that it is slow? Answers alone never say so. */
+LARCH_INLINE int larch_suspect(const struct larch_live *live, __u32 silence, __u64 now)
+{
+	return silence > LARCH_SILENCE_SUSPECT ||
 	       (live->failures >= LARCH_SUSPECT_FAILURES &&
 		(now < live->failed || now - live->failed < LARCH_SUSPECT_NS));
+}
+
+/* Does it answer so late, or not at all, that even who compares nothing should pass it over? */
+LARCH_INLINE int larch_sick(const struct larch_live *live, __u64 now)
+{
+	__u32 silence = larch_silence(live, now);
+
+	return larch_slowdown_with(live, silence, now) >= LARCH_SLOWDOWN_SICK ||
+	       larch_suspect(live, silence, now);
 }
 
 /*
@@ -88,7 +115,8 @@ LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch
 {
 	__u64 queue = live->in_flight > 0 ? (__u64)live->in_flight : 0;
 	__u64 load = (1 << 16) + (queue > 0xffff ? 0xffff : queue) * live->share;
-	__u32 slowdown = larch_slowdown(live, now);
+	__u32 silence = larch_silence(live, now);
+	__u32 slowdown = larch_slowdown_with(live, silence, now);
 	__u64 service = (__u64)cost->service * slowdown >> LARCH_SLOWDOWN_BITS;
 	__u64 score;
 
@@ -97,7 +125,7 @@ LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch
 	if (load > 0xffffffff)
 		load = 0xffffffff;
 	score = cost->net + (service * load >> 16);
-	if (larch_suspect(live, slowdown, now))
+	if (larch_suspect(live, silence, now))
 		score += LARCH_SUSPECT_US;
 	return score < LARCH_SCORE_MOST ? score : LARCH_SCORE_MOST;
 }
@@ -116,14 +144,22 @@ LARCH_INLINE __u64 larch_predicted(const struct larch_cost *cost, const struct l
 	return predicted ? predicted : 1;
 }
 
-/* The slowdown after an answer that took `server_us` where `predicted` was expected. */
+/*
+ * The slowdown after an answer that took `server_us` where `predicted` was expected. One answer
+ * counts only for so many times what was thought: a tail is no trouble, but trouble soon tells.
+ */
 LARCH_INLINE __u32 larch_slowdown_sample(__u32 decayed, __u64 server_us, __u64 predicted)
 {
 	__u64 ratio = (server_us << LARCH_SLOWDOWN_BITS) / predicted;
+	__u64 most = (__u64)decayed * LARCH_SLOWDOWN_SAMPLE;
 	__s64 step;
 
-	if (ratio > LARCH_SLOWDOWN_SAMPLE_MOST)
-		ratio = LARCH_SLOWDOWN_SAMPLE_MOST;
+	if (most < LARCH_SLOWDOWN_SAMPLE * LARCH_SLOWDOWN_ONE)
+		most = LARCH_SLOWDOWN_SAMPLE * LARCH_SLOWDOWN_ONE;
+	if (most > LARCH_SLOWDOWN_SAMPLE_MOST)
+		most = LARCH_SLOWDOWN_SAMPLE_MOST;
+	if (ratio > most)
+		ratio = most;
 	if (ratio < LARCH_SLOWDOWN_LEAST)
 		ratio = LARCH_SLOWDOWN_LEAST;
 	step = (__s64)ratio - decayed;

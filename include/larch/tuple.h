@@ -85,6 +85,12 @@ LARCH_INLINE int larch_hash_explores(__u64 hash)
 	return (hash >> 48 & ((1u << LARCH_EXPLORE_BITS) - 1)) == 0;
 }
 
+/* Of the control arm: takes its backend even if that is sick, to see whether it still is. */
+LARCH_INLINE int larch_hash_probes(__u64 hash)
+{
+	return (hash >> 48 & ((1u << LARCH_PROBE_BITS) - 1)) == 0;
+}
+
 /* Which of the candidates an exploring flow takes. */
 LARCH_INLINE __u32 larch_hash_choice(__u64 hash)
 {

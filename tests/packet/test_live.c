@@ -297,6 +297,31 @@ Test(live, a_long_queue_is_remembered_roughly)
 	cr_assert_eq(found.work_us, found.server_us * 2 / (queue + 1));
 }
 
+#define FAR_FUTURE (1ull << 62) /* ns; nothing decays before it */
+
+/* Its slowdown is the fast loop's own: the tree would charge it twice. */
+Test(live, work_is_what_a_slowed_backend_would_have_needed)
+{
+	struct larch_samples found;
+
+	live()->slowdown = 3 * LARCH_SLOWDOWN_ONE;
+	live()->updated = FAR_FUTURE;
+	live()->slow_since = ((uint32_t)(clock_now() >> 20)) | 1;
+	found = exchange_under_load(0, 4);
+	cr_assert_eq(found.work_us, found.server_us / 3);
+}
+
+Test(live, work_is_what_it_takes_of_a_backend_that_was_slowed_for_long)
+{
+	struct larch_samples found;
+
+	live()->slowdown = 3 * LARCH_SLOWDOWN_ONE;
+	live()->updated = FAR_FUTURE;
+	live()->slow_since = (uint32_t)(clock_now() >> 20) - LARCH_SLOWDOWN_LASTS;
+	found = exchange_under_load(0, 4);
+	cr_assert_eq(found.work_us, found.server_us);
+}
+
 Test(live, a_negative_count_is_an_empty_queue)
 {
 	struct larch_samples found = exchange_under_load(-5, 1);
@@ -437,7 +462,7 @@ Test(live, late_acknowledgements_make_no_backend_suspect)
 		exchange(10 * LONG_US, 100, 2 * SEGMENT);
 	cr_assert_leq(live()->slowdown, LARCH_SLOWDOWN_SAMPLE_MOST);
 	cr_assert_gt(live()->slowdown, LARCH_SLOWDOWN_SAMPLE_MOST / 2);
-	cr_assert(!larch_suspect(live(), larch_slowdown(live(), clock_now()), clock_now()));
+	cr_assert(!larch_suspect(live(), larch_silence(live(), clock_now()), clock_now()));
 }
 
 /* It opens requests and never acknowledges: the backend keeps its connections and its share. */

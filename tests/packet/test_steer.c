@@ -83,7 +83,69 @@ Test(steer, the_control_ring_is_never_compared)
 
 	arrange_all_rings(WEB, 0, 0, 1);
 	balancer.live[FIRST_BACKEND].in_flight = 1000;
+	balancer.live[FIRST_BACKEND].answered = FAR_FUTURE; /* busy, not silent */
 	EXPECT_MEMBER(0, .client = client);
+}
+
+static uint32_t control_client(uint32_t client, bool probes)
+{
+	client = client_in_arm(client, LARCH_ARM_CONTROL);
+	while (larch_hash_probes(HASH(.client = client)) != probes)
+		client = client_in_arm(client + 1, LARCH_ARM_CONTROL);
+	return client;
+}
+
+static void make_slow(uint32_t member, uint32_t slowdown)
+{
+	balancer.live[FIRST_BACKEND + member].slowdown = slowdown;
+	balancer.live[FIRST_BACKEND + member].updated = FAR_FUTURE;
+}
+
+/* Health, not learning: what is merely slower keeps its flows of the control arm. */
+Test(steer, a_control_flow_takes_the_second_where_the_first_is_sick)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	make_slow(0, LARCH_SLOWDOWN_SICK - 1);
+	EXPECT_MEMBER(0, .client = control_client(0, false));
+	make_slow(0, LARCH_SLOWDOWN_SICK);
+	EXPECT_MEMBER(1, .client = control_client(1000, false));
+}
+
+Test(steer, a_control_flow_stays_where_the_second_is_sick_too)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	make_slow(0, LARCH_SLOWDOWN_SICK);
+	make_slow(1, LARCH_SLOWDOWN_SICK);
+	EXPECT_MEMBER(0, .client = control_client(0, false));
+}
+
+Test(steer, a_control_flow_without_a_second_stays)
+{
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	make_slow(0, LARCH_SLOWDOWN_SICK);
+	EXPECT_MEMBER(0, .client = control_client(0, false));
+}
+
+Test(steer, a_control_flow_leaves_a_suspect)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	balancer.live[FIRST_BACKEND].failures = LARCH_SUSPECT_FAILURES;
+	balancer.live[FIRST_BACKEND].failed = FAR_FUTURE;
+	EXPECT_MEMBER(1, .client = control_client(0, false));
+}
+
+Test(steer, a_control_flow_that_probes_finds_out_who_has_recovered)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	make_slow(0, LARCH_SLOWDOWN_SICK);
+	EXPECT_MEMBER(0, .client = control_client(0, true));
+}
+
+Test(steer, a_control_flow_that_nobody_knew_goes_by_the_ring_even_to_a_sick_one)
+{
+	arrange_all_rings(WEB, 0, 0, 1);
+	make_slow(0, LARCH_SLOWDOWN_SICK);
+	expect_member(0, &(struct spec){.client = control_client(0, false), .flags = ACK});
 }
 
 Test(steer, the_slot_is_that_of_the_hash)
@@ -294,6 +356,20 @@ static uint32_t explored(const uint8_t candidate[3], uint32_t choice)
 	return LARCH_NO_MEMBER;
 }
 
+static bool is_sick(uint8_t member)
+{
+	return larch_sick(&balancer.live[FIRST_BACKEND + member], clock_now());
+}
+
+static uint32_t control_by_rule(const struct larch_slot *slot, uint64_t hash)
+{
+	uint8_t first = slot->primary, second = slot->secondary;
+
+	if (first == LARCH_NO_MEMBER || second == LARCH_NO_MEMBER || larch_hash_probes(hash))
+		return first;
+	return is_sick(first) && !is_sick(second) ? second : first;
+}
+
 static uint32_t member_by_rule(const struct spec *spec)
 {
 	struct larch_features features = features_of(spec);
@@ -308,7 +384,7 @@ static uint32_t member_by_rule(const struct spec *spec)
 	};
 
 	if (larch_hash_arm(hash) == LARCH_ARM_CONTROL)
-		return rings[LARCH_RING_CONTROL].slot[slot].primary;
+		return control_by_rule(&rings[LARCH_RING_CONTROL].slot[slot], hash);
 	if (larch_hash_explores(hash))
 		return explored(candidate, larch_hash_choice(hash));
 	return best_of(candidate, leaf);

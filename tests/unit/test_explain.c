@@ -73,6 +73,28 @@ Test(explain, a_control_flow_takes_the_control_ring)
 	free(scene);
 }
 
+/* As bpf/steer.h: by health alone. */
+Test(explain, a_control_flow_takes_the_second_where_the_first_is_sick)
+{
+	struct scene *scene = scene_new();
+	struct explain before = explained(scene, NEAR, LARCH_ARM_CONTROL, false), after;
+	struct larch_live *live = &scene->live[before.backend];
+
+	cr_assert_not(larch_hash_probes(before.hash));
+	cr_assert_not(before.spared);
+	live->failures = LARCH_SUSPECT_FAILURES;
+	live->failed = before.now_ns;
+	after = explained(scene, NEAR, LARCH_ARM_CONTROL, false);
+	cr_assert(after.spared);
+	cr_assert_eq(after.member, after.control[1].member);
+	for (size_t i = 0; i < SCENE_MEMBERS; i++)
+		scene->live[SCENE_FIRST + i] = *live;
+	after = explained(scene, NEAR, LARCH_ARM_CONTROL, false);
+	cr_assert_not(after.spared);
+	cr_assert_eq(after.member, before.member);
+	free(scene);
+}
+
 Test(explain, without_learning_all_take_the_control_ring)
 {
 	struct scene *scene = scene_new();

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdint.h>
 
-#include "larch/score.h"
+#include "larch/measure.h"
 
 #define NOW    (1000ull << 30)
 #define SECOND 1000000000ull
@@ -90,6 +90,61 @@ Test(score, slow_answers_are_no_suspicion)
 		near.slowdown = larch_slowdown_sample(near.slowdown, 60000000, 1);
 	cr_assert_leq(near.slowdown, LARCH_SLOWDOWN_SAMPLE_MOST);
 	cr_assert(near_is_taken(&near, NOW));
+}
+
+/* One answer that took for ever is a tail; a second of them is trouble. */
+Test(score, slowness_is_found_within_a_dozen_answers_and_not_by_one)
+{
+	__u32 slowdown = LARCH_SLOWDOWN_ONE;
+	int answers = 0;
+
+	slowdown = larch_slowdown_sample(slowdown, 60000000, 1);
+	cr_assert_lt(slowdown, LARCH_SLOWDOWN_NOISE);
+	for (; slowdown < LARCH_SLOWDOWN_SICK; answers++)
+		slowdown = larch_slowdown_sample(slowdown, 60000000, 1);
+	cr_assert_leq(answers, 12);
+}
+
+Test(score, who_is_slow_or_suspect_is_sick)
+{
+	struct larch_live live = idle_live();
+
+	cr_assert(!larch_sick(&live, NOW));
+	live.slowdown = LARCH_SLOWDOWN_SICK;
+	live.updated = NOW;
+	cr_assert(larch_sick(&live, NOW));
+	cr_assert(!larch_sick(&live, NOW + SECOND));
+	live.failures = LARCH_SUSPECT_FAILURES;
+	live.failed = NOW;
+	cr_assert(larch_sick(&live, NOW + SECOND));
+}
+
+static __u64 work_at(struct larch_live *live, __u64 now)
+{
+	struct larch_measurement found = {.response_us = 800, .server_us = 800, .now = now};
+
+	return larch_work_us(live, &found);
+}
+
+/* What is passing belongs to the fast loop, what lasts to the tree. */
+Test(score, slowness_is_taken_out_of_the_work_unless_it_lasts)
+{
+	struct larch_live live = idle_live();
+	struct larch_cost cost = near_cost;
+	struct larch_measurement found = {.response_us = 1000, .server_us = 800};
+
+	cr_assert_eq(work_at(&live, NOW), 800);
+	for (found.now = NOW; found.now < NOW + 20 * SECOND; found.now += SECOND / 100)
+		larch_slowdown_learn(&live, &cost, &found);
+	cr_assert_geq(live.slowdown, 6 * LARCH_SLOWDOWN_ONE);
+	cr_assert_leq(work_at(&live, found.now), 800 / 6);
+	for (; found.now < NOW + 31 * SECOND; found.now += SECOND / 100)
+		larch_slowdown_learn(&live, &cost, &found);
+	cr_assert_eq(work_at(&live, found.now), 800);
+	cost.service = 800;
+	for (; found.now < NOW + 33 * SECOND; found.now += SECOND / 100)
+		larch_slowdown_learn(&live, &cost, &found);
+	cr_assert_eq(live.slow_since, 0);
 }
 
 Test(score, of_suspects_alone_the_cheapest_is_taken)
