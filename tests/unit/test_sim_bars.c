@@ -85,6 +85,16 @@ Test(sim_bars, a_slowed_backend_loses_its_flows_at_once)
 	at_most("p99 over the oracle's", larch.p99 / oracle.p99, 1.15);
 	cr_expect_geq(larch.shed, 0, "it keeps its flows");
 	at_most("ms until 80 % are gone", larch.shed, 100);
+	cr_expect_geq(larch.readmit, 0, "it never has them back");
+	at_most("ms until it has them back", larch.readmit, 500);
+}
+
+Test(sim_bars, nobody_waits_for_a_backend_that_hardly_answers)
+{
+	struct sim_result larch = run("fail_slow", "larch", 1, 1);
+
+	at_most("p99.9 over the oracle's", larch.p999 / run("fail_slow", "oracle", 1, 1).p999, 1.8);
+	at_most("mean over the oracle's", larch.mean / run("fail_slow", "oracle", 1, 1).mean, 1.2);
 }
 
 Test(sim_bars, a_dead_backend_loses_its_flows_at_once)
