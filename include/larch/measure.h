@@ -134,5 +134,5 @@ LARCH_INLINE void larch_slowdown_learn(struct larch_live *live, const struct lar
 	if (live->slowdown < LARCH_SLOWDOWN_NOISE)
 		live->slow_since = 0;
 	else if (!live->slow_since)
-		live->slow_since = (__u32)(found->now >> 20) | 1;
+		live->slow_since = (__u32)(found->now >> 20) ?: 1;
 }
