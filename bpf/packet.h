@@ -90,8 +90,8 @@ struct packet {
 
 	/* classify */
 	struct larch_cell cell;
-	__u32 bank;
-	__u32 leaf;
+	__u16 bank;
+	__u16 leaf;
 
 	/* steer, or the flow's entry */
 	__u32 backend;
@@ -102,8 +102,8 @@ struct packet {
 	__u32 hop;
 
 	/* forward */
-	__u32 action; /* enum xdp_action */
-	__u32 room;   /* DROP_TOO_BIG: bytes of an IP packet that would have fitted */
+	__u16 action; /* enum xdp_action */
+	__u16 room;   /* DROP_TOO_BIG: bytes of an IP packet that would have fitted */
 };
 
 /* Have the service's flows no ports? */
