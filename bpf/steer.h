@@ -49,25 +49,32 @@ static __always_inline bool steer_sick(const struct larch_plan *plan, __u8 membe
 }
 
 /*
- * The slot's primary; where it is sick and the secondary is not, the secondary. That is health, not
- * learning: no cost is compared, and a balancer with health checks alone would do it, too. A flow
- * that explores finds out whether the backend has recovered.
+ * Where a slot's primary is sick and its secondary is not, the secondary takes the flow. That is
+ * health, not learning: no cost is compared, and a balancer with health checks alone would do it,
+ * too. A flow that probes finds out whether the backend has recovered.
  */
+static __always_inline bool steer_passes_over(struct packet *packet, const struct larch_plan *plan,
+					      const struct larch_slot *slot)
+{
+	__u8 primary = slot->primary, secondary = slot->secondary;
+	__u64 now;
+
+	if (packet->by_ring || larch_hash_probes(packet->hash) || primary == LARCH_NO_MEMBER ||
+	    secondary == LARCH_NO_MEMBER)
+		return false;
+	now = packet_now(packet);
+	return steer_sick(plan, primary, now) && !steer_sick(plan, secondary, now);
+}
+
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
 {
 	const struct larch_slot *slot = steer_slot(packet, LARCH_RING_CONTROL);
-	__u64 now = packet_now(packet);
-	__u8 primary, secondary;
 
 	if (!slot)
 		return false;
-	primary = slot->primary;
-	secondary = slot->secondary;
-	if (primary != LARCH_NO_MEMBER && secondary != LARCH_NO_MEMBER && !packet->by_ring &&
-	    !larch_hash_probes(packet->hash) && steer_sick(plan, primary, now) &&
-	    !steer_sick(plan, secondary, now))
-		return steer_take(packet, plan, secondary);
-	return steer_take(packet, plan, primary);
+	if (steer_passes_over(packet, plan, slot))
+		return steer_take(packet, plan, slot->secondary);
+	return steer_take(packet, plan, slot->primary);
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "passage.h"
+#include "../packet/verdict.h"
 #include "maps.h"
 
 #define QUESTIONS_MOST 100
@@ -40,38 +41,6 @@ static void find_outcome(struct passage *passage, const struct larch_counter *no
 			"not as many bytes are counted as came");
 	}
 	require(passage, packets == 1, "not counted under one outcome");
-}
-
-static bool verdict_is_right(uint32_t outcome, int verdict)
-{
-	switch (outcome) {
-/* To this host as a backend, a packet is forwarded by being passed. */
-#define FORWARD verdict == XDP_TX || verdict == XDP_REDIRECT || verdict == XDP_PASS
-#define REPLY	verdict == XDP_TX
-#define PASS	verdict == XDP_PASS
-#define DROP	verdict == XDP_DROP
-#define X(name, number, right, text)                                                               \
-	case number:                                                                               \
-		return right;
-		LARCH_OUTCOMES(X)
-#undef X
-	default:
-		return false;
-	}
-}
-
-static bool agent_verdict_is_right(uint32_t outcome, int verdict)
-{
-	switch (outcome) {
-#define REPLY verdict == XDP_TX
-#define X(name, number, right, text)                                                               \
-	case number:                                                                               \
-		return right;
-		LARCH_AGENT_OUTCOMES(X)
-#undef X
-	default:
-		return false;
-	}
 }
 
 static void begin(struct passage *passage, const uint8_t *bytes, size_t size, uint32_t ifindex)

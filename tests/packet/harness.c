@@ -16,6 +16,7 @@
 #include "larch.skel.h"
 #include "lent.h"
 #include "reply.h"
+#include "verdict.h"
 #include "verify.h"
 #include "vips.h"
 
@@ -196,38 +197,6 @@ static int run(int program, const struct frame *in, uint32_t taken, struct resul
 	cr_assert_leq(out->frame.size, FRAME_MOST);
 	memcpy(out->frame.byte, left + context.data, out->frame.size);
 	return 0;
-}
-
-static bool verdict_is_right(uint32_t outcome, int verdict)
-{
-	switch (outcome) {
-/* To this host as a backend, a packet is forwarded by being passed. */
-#define FORWARD verdict == XDP_TX || verdict == XDP_REDIRECT || verdict == XDP_PASS
-#define REPLY	verdict == XDP_TX
-#define PASS	verdict == XDP_PASS
-#define DROP	verdict == XDP_DROP
-#define X(name, number, right, text)                                                               \
-	case number:                                                                               \
-		return right;
-		LARCH_OUTCOMES(X)
-#undef X
-	default:
-		return false;
-	}
-}
-
-static bool agent_verdict_is_right(uint32_t outcome, int verdict)
-{
-	switch (outcome) {
-#define REPLY verdict == XDP_TX
-#define X(name, number, right, text)                                                               \
-	case number:                                                                               \
-		return right;
-		LARCH_AGENT_OUTCOMES(X)
-#undef X
-	default:
-		return false;
-	}
 }
 
 static bool is_reply(uint32_t outcome)
