@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which XDP verdicts go with an outcome, by the list of outcomes: for packet tests and fuzzer alike.
+// Which XDP verdicts go with an outcome, by the list of outcomes: for packet tests and fuzzer
+// alike.
 #pragma once
 
 #include <linux/bpf.h>
