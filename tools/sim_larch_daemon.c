@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "members.h"
 #include "publisher.h"
 
 #define FIRST_ADDRESS 0x0a640001 /* 10.100.0.1 */
@@ -86,6 +87,7 @@ static int begin_service(struct sim_larch *larch, struct service *service)
 	service->members = larch->config.backend_count;
 	for (size_t i = 0; i < service->members; i++) {
 		backend[i] = service->member[i].backend = (uint16_t)i;
+		lifecycle_begin(&service->life[i], backend[i], true, &(struct lifecycle_now){});
 		identity[i] = ring_identity(&larch->backend[i].address,
 					    sizeof(larch->backend[i].address));
 	}
@@ -110,7 +112,7 @@ static int begin_controller(struct sim_larch *larch, struct sim_larch_node *node
 	error = begin_service(larch, &controller->service[0]);
 	if (error)
 		return error;
-	service_refresh_members(controller, &controller->service[0]);
+	members_refresh(controller, &controller->service[0]);
 	service_republish(controller, &controller->service[0], "begins");
 	return controller->service[0].current ? 0 : -ENOMEM;
 }

@@ -108,7 +108,8 @@ static int service_open(struct service *service, size_t members)
 {
 	*service = (struct service){};
 	for (size_t i = 0; i < members; i++)
-		service->member[i] = (struct learner_member){(uint16_t)i, 100, true, CONCURRENCY};
+		service->member[i] =
+			(struct learner_member){(uint16_t)i, 100, true, CONCURRENCY, 0};
 	service->input = (struct learner_input){
 		.member = service->member,
 		.members = members,

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "ids.h"
 #include "log.h"
+#include "members.h"
 #include "publisher.h"
 
 static void set_backends(struct controller *controller, const struct larch_config *config)
@@ -51,6 +53,32 @@ static void watch_backends(struct controller *controller)
 	}
 }
 
+static uint16_t member_backend(const struct controller *controller,
+			       const struct config_member *member)
+{
+	return registry_find(&controller->registry,
+			     &controller->config->backends[member->backend].address);
+}
+
+/* Who stays keeps its state; who comes to a service that has members already is new. */
+static void set_lives(struct controller *controller, struct service *service)
+{
+	const struct config_service *config = service->config;
+	const struct lifecycle_now now = {.ns = clock_now(), .wall = time(NULL)};
+	struct lifecycle life[LARCH_MAX_MEMBERS];
+
+	for (size_t i = 0; i < config->member_count; i++) {
+		uint16_t id = member_backend(controller, &config->members[i]);
+		const struct lifecycle *known = members_life(service, id);
+
+		if (known)
+			life[i] = *known;
+		else
+			lifecycle_begin(&life[i], id, service->members == 0, &now);
+	}
+	memcpy(service->life, life, config->member_count * sizeof(life[0]));
+}
+
 static int set_members(struct controller *controller, struct service *service)
 {
 	const struct config_service *config = service->config;
@@ -59,17 +87,18 @@ static int set_members(struct controller *controller, struct service *service)
 	int error;
 
 	service->members_changed |= service->members != config->member_count;
+	set_lives(controller, service);
 	service->members = config->member_count;
 	for (size_t i = 0; i < config->member_count; i++) {
 		const struct in6_addr *address =
 			&controller->config->backends[config->members[i].backend].address;
 
-		backend[i] = registry_find(&controller->registry, address);
+		backend[i] = service->life[i].backend;
 		identity[i] = ring_identity(address, sizeof(*address));
 		service->members_changed |= service->member[i].backend != backend[i];
 		service->member[i].backend = backend[i];
 	}
-	service->members_changed |= service_refresh_members(controller, service);
+	service->members_changed |= members_refresh(controller, service);
 	ring_builder_free(service->builder);
 	service->builder = NULL;
 	error = ring_builder_new(&service->builder, identity, service->members);

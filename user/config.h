@@ -75,6 +75,9 @@ struct config_service {
 	uint32_t new_flows;    /* a second; beyond it they are not remembered; 0: no limit */
 	uint32_t source_rate;  /* new flows of one source a second; 0: no limit */
 	uint32_t source_burst; /* and as many at once */
+	double slow_start; /* s: for so long the part of a backend that is new, or was down, grows
+			    */
+	double panic_threshold; /* least part of the backends that must be well; 0: no panic */
 	struct config_network *networks; /* by address and bits; none is twice there */
 	size_t network_count;
 	uint8_t quic_bytes;  /* of the server id in connection ids; 0: they mean nothing */

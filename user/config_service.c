@@ -93,10 +93,12 @@ static uint8_t read_protocol(const struct setting *mapping)
 static int read_service(struct config_reading *reading, size_t index)
 {
 	static const char *const keys[] = {
-		"name",	  "address",	  "port",	  "protocol",	 "learning",
-		"signal", "forward",	  "backend_port", "agent",	 "hash",
-		"state",  "idle_timeout", "new_flows",	  "source_rate", "source_burst",
-		"allow",  "deny",	  "quic",	  "backends",	 NULL};
+		"name",	     "address",	    "port",	    "protocol",
+		"learning",  "signal",	    "forward",	    "backend_port",
+		"agent",     "hash",	    "state",	    "idle_timeout",
+		"new_flows", "source_rate", "source_burst", "allow",
+		"deny",	     "quic",	    "slow_start",   "panic_threshold",
+		"backends",  NULL};
 	struct config_service *service = &reading->config->services[index];
 	struct setting mapping = setting_item(reading->services, index);
 	uint8_t protocol;
@@ -108,6 +110,7 @@ static int read_service(struct config_reading *reading, size_t index)
 	protocol = read_protocol(&mapping);
 	config_forward_read(&mapping, service);
 	config_flow_read(&mapping, protocol, service);
+	config_lifecycle_read(&mapping, service);
 	read_signal(&mapping, protocol, service);
 	read_learning(&mapping, protocol, service);
 	config_quic_read(&mapping, protocol, service);

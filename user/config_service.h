@@ -2,8 +2,9 @@
 /*
  * The part of config.c that reads services: what they are (config_service.c), where clients find
  * them (config_vip.c), their backends (config_member.c), how packets get there (config_forward.c),
- * what is remembered of them (config_flow.c), who may ask (config_access.c), what QUIC's connection
- * ids mean (config_quic.c), and whether all of them can live together (config_together.c).
+ * what is remembered of them (config_flow.c), how backends come and go (config_lifecycle.c), who
+ * may ask (config_access.c), what QUIC's connection ids mean (config_quic.c), and whether all of
+ * them can live together (config_together.c).
  */
 #pragma once
 
@@ -51,6 +52,9 @@ void config_forward_check(const struct config_reading *reading, const struct set
 /* What a flow is, what is remembered of it and for how long, and how many there may be. */
 void config_flow_read(const struct setting *mapping, uint8_t protocol,
 		      struct config_service *service);
+
+/* How its backends come and go. */
+void config_lifecycle_read(const struct setting *mapping, struct config_service *service);
 
 /* Why nothing of the service can be timed; NULL: it can. */
 const char *config_flow_untimed(const struct config_service *service, uint8_t protocol);

@@ -7,7 +7,7 @@
 #include "larchctl.h"
 
 /* Options that only some commands take. */
-enum { TAKES_ALL = 1, TAKES_FLOW = 2, TAKES_LIMIT = 4, TAKES_CAPTURE = 8 };
+enum { TAKES_ALL = 1, TAKES_FLOW = 2, TAKES_LIMIT = 4, TAKES_CAPTURE = 8, TAKES_DEADLINE = 16 };
 
 struct command {
 	const char *name, *arguments, *summary;
@@ -18,6 +18,7 @@ struct command {
 	void (*show)(const struct larchctl *ctl, const json_t *answer);
 	/* or a function of its own */
 	enum larchctl_exit (*run)(const struct larchctl *ctl, int count, char **arguments);
+	/* or, without both, an order for a backend, by the command's name */
 	const char *help;
 };
 
@@ -61,6 +62,16 @@ static const struct command commands[] = {
 	 larchctl_show_reload, NULL,
 	 "Waits. Refused: prints FILE:LINE:COLUMN of what is wrong, exit status 1, and the\n"
 	 "configuration before it stays in force.\n"},
+	{"drain", "BACKEND [SERVICE]", "no new flows for a backend; those that it has go on", 1, 2,
+	 TAKES_DEADLINE, 0, NULL, NULL,
+	 "Without SERVICE: in all that have it. When no flow is left, or the deadline has passed, "
+	 "it\n"
+	 "is in maintenance. No flow is broken. Outlives larchd; 'larchctl activate' ends it.\n"
+	 "  --deadline TIME   such as 90s or 30m\n"},
+	{"maintenance", "BACKEND [SERVICE]", "the same, at once, and without health checks", 1, 2,
+	 0, 0, NULL, NULL, "'larchctl activate' ends it.\n"},
+	{"activate", "BACKEND [SERVICE]", "ends a drain or maintenance", 1, 2, 0, 0, NULL, NULL,
+	 "Its part of the new flows grows for the service's slow_start.\n"},
 	{"arm", "< FLOWS", "is a flow of the learned or of the control arm?", 0, 0, 0, 0, NULL,
 	 larchctl_arm,
 	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL and writes each with 'learned' or\n"
@@ -85,7 +96,7 @@ static void print_help(FILE *to)
 {
 	fputs("Usage: larchctl [options] COMMAND [arguments]\n\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n"
 	      "  -s, --socket PATH    larchd's control socket (else $LARCH_SOCKET, else\n"
 	      "                       " LARCHCTL_SOCKET ")\n"
@@ -154,6 +165,7 @@ enum {
 	OPTION_SIZE,
 	OPTION_INTERFACE,
 	OPTION_LIMIT,
+	OPTION_DEADLINE,
 	OPTION_OUTCOME,
 	OPTION_HOST,
 	OPTION_PORT,
@@ -171,6 +183,7 @@ static const struct option options[] = {
 	{"size", required_argument, NULL, OPTION_SIZE},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"limit", required_argument, NULL, OPTION_LIMIT},
+	{"deadline", required_argument, NULL, OPTION_DEADLINE},
 	{"write", required_argument, NULL, 'w'},
 	{"pins", required_argument, NULL, 'p'},
 	{"outcome", required_argument, NULL, OPTION_OUTCOME},
@@ -233,6 +246,9 @@ static bool take_option(struct larchctl *ctl, int option)
 	case OPTION_LIMIT:
 		ctl->limit = optarg;
 		return true;
+	case OPTION_DEADLINE:
+		ctl->deadline = optarg;
+		return true;
 	default:
 		return take_capture(&ctl->capture, option);
 	}
@@ -250,7 +266,7 @@ static bool fits(const struct larchctl *ctl, const struct command *command, int 
 	unsigned formats = LARCHCTL_TABLE | LARCHCTL_JSON | command->formats;
 	unsigned given = (ctl->all ? TAKES_ALL : 0) |
 			 (ctl->hops || ctl->size || ctl->interface ? TAKES_FLOW : 0) |
-			 (ctl->limit ? TAKES_LIMIT : 0) |
+			 (ctl->limit ? TAKES_LIMIT : 0) | (ctl->deadline ? TAKES_DEADLINE : 0) |
 			 (asks_capture(&ctl->capture) ? TAKES_CAPTURE : 0);
 
 	if (count >= command->least && count <= command->most && !(given & ~command->takes) &&
@@ -299,6 +315,8 @@ static enum larchctl_exit run(const struct larchctl *ctl, int count, char **argu
 		return LARCHCTL_USAGE;
 	if (command->run)
 		return command->run(ctl, count - 1, arguments + 1);
+	if (!command->show)
+		return larchctl_order(ctl, command->name, count - 1, arguments + 1);
 	return ask_and_show(ctl, command, count > 1 ? arguments[1] : NULL);
 }
 

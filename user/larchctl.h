@@ -40,7 +40,7 @@ struct larchctl {
 	const char *socket;
 	enum larchctl_format format;
 	bool all;
-	const char *hops, *size, *interface, *limit; /* as given; NULL: not */
+	const char *hops, *size, *interface, *limit, *deadline; /* as given; NULL: not */
 	struct larchctl_capture capture;
 };
 
@@ -79,6 +79,10 @@ void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);
 enum larchctl_exit larchctl_explain(const struct larchctl *ctl, int count, char **arguments);
 enum larchctl_exit larchctl_arm(const struct larchctl *ctl, int count, char **arguments);
 enum larchctl_exit larchctl_capture(const struct larchctl *ctl, int count, char **arguments);
+
+/* Asks for an order ("drain", ...) to be carried out: arguments are the backend and the service. */
+enum larchctl_exit larchctl_order(const struct larchctl *ctl, const char *order, int count,
+				  char **arguments);
 
 /* One more outcome to capture, by its name. */
 void larchctl_take_outcome(struct larchctl_capture *capture, const char *name);

@@ -100,6 +100,14 @@ static void show_agents(const json_t *agents)
 		       columns_time(larchctl_number(agents, "next_try_s"), wait));
 }
 
+static void show_panic(const json_t *service)
+{
+	if (larchctl_true(service, "panic"))
+		printf("  PANIC: only %.0f of %.0f backends are well: all that can be reached take "
+		       "flows\n",
+		       larchctl_number(service, "well"), larchctl_number(service, "meant"));
+}
+
 /* Of a backend that is to have none: flows whose clients may have vanished. */
 static const char *silent_text(const json_t *backend, char *out, size_t size)
 {
@@ -113,10 +121,10 @@ static const char *silent_text(const json_t *backend, char *out, size_t size)
 
 static void add_backend(struct columns *columns, const json_t *backend)
 {
-	char text[COLUMNS_NUMBER], silent[64] = "";
+	char text[COLUMNS_NUMBER], age[COLUMNS_NUMBER], silent[64] = "";
 	bool reason = json_is_string(json_object_get(backend, "reason"));
 
-	if (strcmp(larchctl_text(backend, "state"), "drained") == 0)
+	if (strcmp(larchctl_text(backend, "state"), "draining") == 0)
 		silent_text(backend, silent, sizeof(silent));
 	columns_add(columns, "->");
 	columns_add(columns, larchctl_text(backend, "address"));
@@ -128,7 +136,8 @@ static void add_backend(struct columns *columns, const json_t *backend)
 	columns_add(columns, larchctl_us(backend, "net_us", text));
 	columns_add(columns, larchctl_us(backend, "service_us", text));
 	columns_addf(columns, "%.2f", larchctl_number(backend, "slowdown"));
-	columns_addf(columns, "%s%s%s%s", larchctl_text(backend, "state"), reason ? ": " : "",
+	columns_addf(columns, "%s %s%s%s%s", larchctl_text(backend, "state"),
+		     columns_time(larchctl_number(backend, "age_s"), age), reason ? ": " : "",
 		     reason ? larchctl_text(backend, "reason") : "", silent);
 }
 
@@ -150,6 +159,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 		show_signal(service);
 		show_flood(json_object_get(service, "flood"));
 		show_agents(json_object_get(service, "agents"));
+		show_panic(service);
 		json_array_foreach (json_object_get(service, "backends"), j, backend)
 			add_backend(columns, backend);
 		columns_print(columns, stdout, 2);

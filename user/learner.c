@@ -309,17 +309,28 @@ out:
 	return error;
 }
 
+/* A ring by weights, of which cold members get less. */
+static void build_ring(const struct learner_input *input, const double *weight,
+		       const struct larch_ring *other, struct larch_ring *out)
+{
+	double now[LARCH_MAX_MEMBERS] = {};
+
+	for (size_t i = 0; i < input->members; i++)
+		now[i] = weight[i] * (1 - input->member[i].cold);
+	ring_build(input->builder, now, other, out);
+}
+
 void learner_rings(const struct learner_input *input, struct generation *generation)
 {
 	double weight[LARCH_MAX_MEMBERS] = {};
 
 	for (size_t i = 0; i < input->members; i++)
 		weight[i] = input->member[i].usable ? input->member[i].weight : 0;
-	ring_build(input->builder, weight, NULL, &generation->ring[LARCH_RING_CONTROL]);
-	ring_build(input->builder, generation->capacity, &generation->ring[LARCH_RING_CONTROL],
+	build_ring(input, weight, NULL, &generation->ring[LARCH_RING_CONTROL]);
+	build_ring(input, generation->capacity, &generation->ring[LARCH_RING_CONTROL],
 		   &generation->ring[LARCH_RING_GLOBAL]);
 	for (size_t leaf = 0; leaf < generation->leaves; leaf++)
-		ring_build(input->builder, generation->share + leaf * input->members,
+		build_ring(input, generation->share + leaf * input->members,
 			   &generation->ring[LARCH_RING_GLOBAL],
 			   &generation->ring[LARCH_RING_LEAF + leaf]);
 	generation->plan.digest = generation_digest(generation);

@@ -21,6 +21,7 @@ struct learner_member {
 	uint32_t weight;    /* configured */
 	bool usable;	    /* may take new flows */
 	double concurrency; /* > 0 */
+	double cold;	    /* part of its flows that it does not get yet: 0 to below 1 */
 };
 
 struct learner_input {
@@ -56,7 +57,7 @@ int learner_train(const struct learner_input *input, struct generation **out);
 /* Step 2: shares, starting from the last ones, and what they are expected to gain. */
 int learner_solve(const struct learner_input *input, struct generation *generation);
 
-/* Step 3: rings and digest. */
+/* Step 3: rings and digest. Members that are cold get less than their shares. */
 void learner_rings(const struct learner_input *input, struct generation *generation);
 
 /* Is it worth a publication? More than 1 % gain, or a share or cost that moved. */

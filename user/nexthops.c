@@ -5,6 +5,7 @@
 
 #include "controller.h"
 #include "log.h"
+#include "members.h"
 #include "publisher.h"
 
 /* What the configuration says of it; unspecified: the route decides. */
@@ -130,7 +131,7 @@ void controller_follow_members(struct controller *controller, const char *why)
 		/* Without a configuration: it is leaving, within the reload that goes on. */
 		if (!service->used || !service->config || !service->members_changed)
 			continue;
-		service_refresh_members(controller, service);
+		members_refresh(controller, service);
 		service_republish(controller, service, why);
 		service->members_changed = false;
 	}

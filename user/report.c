@@ -59,6 +59,13 @@ json_t *report_real(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_int_t report_age(time_t since)
+{
+	time_t now = time(NULL);
+
+	return since && now > since ? (json_int_t)(now - since) : 0;
+}
+
 json_t *report_string(const char *text)
 {
 	return text ? json_string(text) : json_null();

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "larch/service.h"
+#include "lifecycle.h"
 
 struct change;
 struct config_service;
@@ -56,6 +57,9 @@ json_t *report_each(struct controller *controller, const json_t *request, report
 /* A number, or null if it is not finite. */
 json_t *report_real(double value);
 
+/* Seconds since then; 0 if that is not known. */
+json_int_t report_age(time_t since);
+
 /* A string, or null for NULL. */
 json_t *report_string(const char *text);
 
@@ -81,14 +85,15 @@ struct report_member {
 	const char *name;
 	uint16_t backend; /* id */
 	uint32_t weight;
-	double share;	    /* of the service's new flows that are not of the other arm */
-	double net_us;	    /* mean over the clients, NAN: not known */
-	double service_us;  /* the same */
-	uint32_t flows;	    /* in the flow table, of all services */
-	int32_t in_flight;  /* requests not yet answered */
-	double slowdown;    /* 1: as expected */
-	const char *state;  /* "active", "drained" (weight 0) or "unreachable" */
+	double share;	   /* of the service's new flows that are not of the other arm */
+	double net_us;	   /* mean over the clients, NAN: not known */
+	double service_us; /* the same */
+	uint32_t flows;	   /* in the flow table, of all services */
+	int32_t in_flight; /* requests not yet answered */
+	double slowdown;   /* 1: as expected */
+	enum lifecycle_state state;
 	const char *reason; /* NULL: none */
+	time_t since;	    /* it is in this state */
 };
 
 /* Part of the flows that the control ring sends to a member of the generation. */

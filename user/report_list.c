@@ -5,11 +5,13 @@
  *    "flood":null or {"present","since_s","floods","lasted_s"},
  *    "agents":null or {"answer","next_try_s"},
  *    "backends":[{"backend","id","address","weight","share","flows","silent","in_flight",
- *                 "net_us","service_us","slowdown","state","reason"}]}],
+ *                 "net_us","service_us","slowdown","state","reason","age_s"}],
+ *    "well","meant","panic"}],
  *  "leaving":[{"backend","id","address","flows","silent"}]}
  *
- * "leaving" are servers that are not configured any more and still have flows; "silent": of
- * the flows, for about an hour or longer.
+ * "age_s": since when a backend is in its state. "well": of those that are meant to take flows;
+ * "panic": too few are, and all that can be reached take flows. "leaving" are servers that are not
+ * configured any more and still have flows; "silent": of the flows, for about an hour or longer.
  */
 #include <string.h>
 
@@ -25,14 +27,15 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 
 	report_member(controller, service, index, &member);
 	endpoint_address_text(&controller->registry.backend[member.backend].address, address);
-	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:I, s:i, s:o, s:o, s:o, s:s, s:o}",
+	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:I, s:i, s:o, s:o, s:o, s:s, s:o, s:I}",
 			 "backend", member.name, "id", member.backend, "address", address, "weight",
 			 (json_int_t)member.weight, "share", report_real(member.share), "flows",
 			 (json_int_t)member.flows, "silent",
 			 (json_int_t)controller->flows.silent[member.backend], "in_flight",
 			 member.in_flight, "net_us", report_real(member.net_us), "service_us",
 			 report_real(member.service_us), "slowdown", report_real(member.slowdown),
-			 "state", member.state, "reason", report_string(member.reason));
+			 "state", lifecycle_text(member.state), "reason",
+			 report_string(member.reason), "age_s", report_age(member.since));
 }
 
 static json_t *one_service(struct controller *controller, struct service *service,
@@ -45,14 +48,16 @@ static json_t *one_service(struct controller *controller, struct service *servic
 		json_array_append_new(vips, report_vip(&service->config->vips[i]));
 	for (size_t i = 0; i < service->members; i++)
 		json_array_append_new(backends, one_backend(controller, service, i));
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "service",
-			 service->config->name, "state", report_state(service), "reason",
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:b}",
+			 "service", service->config->name, "state", report_state(service), "reason",
 			 report_string(service->reason), "learned", report_is_learned(service),
 			 "vips", vips, "policy", report_policy(service->config), "flood",
 			 report_flood_json(controller, service), "agents",
 			 report_agents_json(service), "backends", backends, "signal",
 			 config_signal_text(service_signal(service)), "signal_reason",
-			 report_string(service_signal_reason(service)));
+			 report_string(service_signal_reason(service)), "well",
+			 (json_int_t)service->count.well, "meant", (json_int_t)service->count.meant,
+			 "panic", service->count.panic);
 }
 
 static json_t *leaving(const struct controller *controller)

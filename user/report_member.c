@@ -84,6 +84,7 @@ void report_member(const struct controller *controller, const struct service *se
 		   struct report_member *out)
 {
 	const struct learner_member *member = &service->member[index];
+	const struct lifecycle *life = &service->life[index];
 
 	*out = (struct report_member){
 		.name = report_backend(controller, member->backend),
@@ -92,16 +93,10 @@ void report_member(const struct controller *controller, const struct service *se
 		.net_us = NAN,
 		.service_us = NAN,
 		.slowdown = 1,
-		.state = "active",
+		.state = life->state,
+		.reason = *life->reason ? life->reason : NULL,
+		.since = life->since,
 	};
-	if (!member->usable) {
-		out->state = "unreachable";
-		out->reason =
-			controller_unreachable(controller, member->backend, service->config->mode);
-	} else if (!member->weight) {
-		out->state = "drained";
-		out->reason = "weight 0: no new flows";
-	}
 	take_generation(service, member->backend, out);
 	take_live(controller, member->backend, out);
 }

@@ -50,9 +50,13 @@ static json_t *frontend(const struct controller *controller, const struct servic
 
 static const char *status(const struct report_member *member)
 {
-	return strcmp(member->state, "active") == 0    ? "UP"
-	       : strcmp(member->state, "drained") == 0 ? "DRAIN"
-						       : "DOWN";
+	static const char *const text[] = {
+		[LIFECYCLE_ACTIVE] = "UP",	[LIFECYCLE_WARMING] = "UP",
+		[LIFECYCLE_DRAINING] = "DRAIN", [LIFECYCLE_MAINTENANCE] = "MAINT",
+		[LIFECYCLE_DOWN] = "DOWN",
+	};
+
+	return text[member->state];
 }
 
 static json_t *server(const struct controller *controller, const struct service *service,

@@ -205,6 +205,17 @@ static void warn_of_flood(json_t *list, const struct controller *controller,
 					   service->config->new_flows));
 }
 
+static void warn_of_panic(json_t *list, const struct service *service)
+{
+	const struct lifecycle_count *count = &service->count;
+
+	if (count->panic)
+		json_array_append_new(
+			list, json_sprintf("%s: PANIC: only %zu of %zu backends are well; all that "
+					   "can be reached take flows",
+					   service->config->name, count->well, count->meant));
+}
+
 /* A server that is also the balancer: what it answers meets no XDP program on its way out. */
 static void warn_of_own(json_t *list, const struct controller *controller,
 			const struct service *service)
@@ -242,6 +253,7 @@ static json_t *warnings(const struct controller *controller)
 			continue;
 		warn_of_flood(list, controller, service);
 		warn_of_own(list, controller, service);
+		warn_of_panic(list, service);
 		if (usable(service) == 0)
 			warn(list, "%s: no backend can take new flows", service->config->name);
 		else if (2 * usable(service) < service->members)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The daemon's commands, one row each. All but reload only read. See request.h. */
+/* The daemon's commands, one row each. The reports only read. See request.h. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +48,18 @@ static const struct command {
 	const char *name;
 	json_t *(*answer)(struct controller *controller, const json_t *request);
 } commands[] = {
-	{"status", report_status},   {"list", report_list},	  {"stat", report_stat},
-	{"tree", report_tree},	     {"explain", report_explain}, {"benefit", report_benefit},
-	{"history", report_history}, {"arm", report_arm},	  {"reload", reload},
+	{"status", report_status},
+	{"list", report_list},
+	{"stat", report_stat},
+	{"tree", report_tree},
+	{"explain", report_explain},
+	{"benefit", report_benefit},
+	{"history", report_history},
+	{"arm", report_arm},
+	{"reload", reload},
+	{"drain", request_drain},
+	{"maintenance", request_maintenance},
+	{"activate", request_activate},
 };
 
 static json_t *dispatch(struct controller *controller, const json_t *request)

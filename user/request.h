@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 struct controller;
@@ -14,3 +15,8 @@ char *request_answer(struct controller *controller, const char *text, size_t len
 
 /* The answer to a request that is not even read. */
 char *request_refuse(const char *why);
+
+/* The operator's orders: see request_order.c. */
+json_t *request_drain(struct controller *controller, const json_t *request);
+json_t *request_maintenance(struct controller *controller, const json_t *request);
+json_t *request_activate(struct controller *controller, const json_t *request);

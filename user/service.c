@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "controller.h"
 #include "log.h"
+#include "members.h"
 #include "publisher.h"
 #include "report.h"
 #include "service.h"
@@ -72,27 +73,6 @@ void service_close(struct service *service)
 	for (size_t i = 0; i < SERVICE_HISTORY; i++)
 		json_decref(service->event[i].changes);
 	memset(service, 0, sizeof(*service));
-}
-
-bool service_refresh_members(struct controller *controller, struct service *service)
-{
-	bool changed = false;
-
-	for (size_t i = 0; i < service->members; i++) {
-		const struct config_member *config = &service->config->members[i];
-		struct learner_member *member = &service->member[i];
-		const struct registry_backend *backend =
-			&controller->registry.backend[member->backend];
-
-		bool usable =
-			!controller_unreachable(controller, member->backend, service->config->mode);
-
-		changed |= member->usable != usable || member->weight != config->weight;
-		member->usable = usable;
-		member->weight = config->weight;
-		member->concurrency = backend->concurrency;
-	}
-	return changed;
 }
 
 /* Decayed responses to requests per second: a sum that halves every h ticks holds r T / (1 - d). */
@@ -530,7 +510,7 @@ void service_tick(struct controller *controller, struct service *service)
 	struct generation *next = NULL;
 
 	service->age++;
-	service->members_changed |= service_refresh_members(controller, service);
+	service->members_changed |= members_refresh(controller, service);
 	choose_signal(controller, service);
 	cells_statistics(service->cells, &service->counted);
 	if (service->config->learning == CONFIG_LEARNING_OFF) {

@@ -18,6 +18,7 @@
 #include "generation.h"
 #include "judge.h"
 #include "learner.h"
+#include "lifecycle.h"
 #include "ring.h"
 #include "series.h"
 
@@ -52,9 +53,11 @@ struct service {
 	uint16_t id;
 	const struct config_service *config; /* in the configuration in force */
 	struct learner_member member[LARCH_MAX_MEMBERS];
+	struct lifecycle life[LARCH_MAX_MEMBERS]; /* of each member */
 	size_t members;
-	bool members_changed; /* since the last publication */
-	struct agents agents; /* of the second chance */
+	struct lifecycle_count count; /* of the members */
+	bool members_changed;	      /* since the last publication */
+	struct agents agents;	      /* of the second chance */
 	struct ring_builder *builder;
 	struct cells *cells;
 	struct judge *judge;
@@ -83,9 +86,6 @@ struct cells_options service_half_lives(const struct config_learning *learning);
 /* Begins a service without configuration and members; `signal` was timed before. 0 or -ENOMEM. */
 int service_open(struct service *service, uint16_t id, const struct config_learning *learning,
 		 enum larch_signal signal);
-
-/* Brings members (usable, weight, concurrency) up to date; true if something changed. */
-bool service_refresh_members(struct controller *controller, struct service *service);
 
 /* Publishes for members that have changed, without new learning. Errors have been logged. */
 void service_republish(struct controller *controller, struct service *service, const char *why);

@@ -377,6 +377,17 @@ outcomes() {
 		END { print sum + 0 }'
 }
 
+# json PATH... -- COMMAND...: what stands at the path in a command's JSON.
+json() {
+	local path=()
+	while [ "$1" != -- ]; do
+		path+=("$1")
+		shift
+	done
+	shift
+	lab_ctl -o json "$@" | "$BUILD/jsonget" "${path[@]}"
+}
+
 # New flows steered to a backend so far.
 flows_of() {
 	counter larch_bck_count "$(backend_id "$1")" flows

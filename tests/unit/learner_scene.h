@@ -26,7 +26,12 @@ static inline void random_members(uint64_t *state, size_t count)
 	uint64_t identity[MAX_MEMBERS];
 
 	for (size_t i = 0; i < count; i++) {
-		members[i] = (struct learner_member){(uint16_t)i, 1, true, 1 + below(state, 8)};
+		members[i] = (struct learner_member){
+			.backend = (uint16_t)i,
+			.weight = 1,
+			.usable = true,
+			.concurrency = 1 + below(state, 8),
+		};
 		identity[i] = ring_identity(&i, sizeof(i));
 	}
 	ring_builder_free((struct ring_builder *)input.builder);

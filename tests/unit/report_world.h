@@ -59,7 +59,23 @@ static inline void report_make_backends(struct service *service)
 			.usable = true,
 			.concurrency = 4,
 		};
+		service->life[i] = (struct lifecycle){
+			.backend = (uint16_t)(SCENE_FIRST + i),
+			.weight = 100,
+			.takes = true,
+		};
 	}
+}
+
+/* A member that takes no new flows. */
+static inline void report_stop(size_t member, enum lifecycle_state state, const char *reason)
+{
+	struct service *service = &world.controller->service[3];
+
+	service->member[member].usable = false;
+	service->life[member].takes = false;
+	service->life[member].state = state;
+	strcpy(service->life[member].reason, reason);
 }
 
 static inline struct generation *report_make_generation(void)

@@ -66,10 +66,8 @@ Test(report, list_says_why_a_backend_takes_nothing)
 {
 	json_t *answer;
 
-	world.controller->service[3].member[0].usable = false;
-	world.controller->registry.backend[SCENE_FIRST].nexthop.ready = false;
-	world.controller->registry.backend[SCENE_FIRST].nexthop.reason = "no route";
-	world.controller->service[3].member[1].weight = 0;
+	report_stop(0, LIFECYCLE_DOWN, "no route");
+	report_stop(1, LIFECYCLE_DRAINING, "weight 0; no flow is left");
 	world.controller->registry.backend[40].used = true;
 	strcpy(world.controller->registry.backend[40].name, "old");
 	world.controller->flows.flows[40] = 17;
@@ -83,26 +81,38 @@ Test(report, list_says_why_a_backend_takes_nothing)
 			json_array_get(
 				json_object_get(report_first(answer, "services"), "backends"), 1),
 			"state"),
-		"drained");
+		"draining");
 	cr_assert_eq(report_value_of(report_first(answer, "leaving"), "flows"), 17);
 	cr_assert_eq(report_value_of(report_first(answer, "leaving"), "silent"), 5);
 	json_decref(answer);
 }
 
-Test(report, list_says_that_a_backend_is_out_of_reach_for_the_mode)
+Test(report, l2_does_not_cross_routers)
 {
+	world.controller->registry.backend[SCENE_FIRST].nexthop.direct = true;
+	cr_assert_null(controller_unreachable(world.controller, SCENE_FIRST, LARCH_MODE_L2));
+	cr_assert_null(controller_unreachable(world.controller, SCENE_FIRST + 1, LARCH_MODE_GUE));
+	cr_assert_str_eq(controller_unreachable(world.controller, SCENE_FIRST + 1, LARCH_MODE_L2),
+			 "behind a router, which l2 does not cross");
+}
+
+Test(report, list_shows_panic_first)
+{
+	const json_t *service;
 	json_t *answer;
 
-	world.service.mode = LARCH_MODE_L2;
-	world.controller->registry.backend[SCENE_FIRST].nexthop.direct = true;
-	world.controller->service[3].member[1].usable = false;
+	report_stop(0, LIFECYCLE_DOWN, "takes flows all the same: HTTP 503");
+	world.controller->service[3].count =
+		(struct lifecycle_count){.meant = 4, .well = 1, .panic = true};
 	answer = report_ask("{\"command\":\"list\",\"service\":\"web\"}");
-	cr_assert_str_eq(
-		report_word(
-			json_array_get(
-				json_object_get(report_first(answer, "services"), "backends"), 1),
-			"reason"),
-		"behind a router, which l2 does not cross");
+	service = report_first(answer, "services");
+	cr_assert(json_is_true(json_object_get(service, "panic")));
+	cr_assert_eq(report_value_of(service, "well"), 1);
+	json_decref(answer);
+	answer = report_ask("{\"command\":\"status\"}");
+	cr_assert_not_null(
+		strstr(json_string_value(json_array_get(json_object_get(answer, "warnings"), 1)),
+		       "web: PANIC: only 1 of 4 backends are well"));
 	json_decref(answer);
 }
 

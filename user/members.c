@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The members of services in the controller: their states, and who has a say in them. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "controller.h"
+#include "log.h"
+#include "members.h"
+
+struct lifecycle *members_life(struct service *service, uint16_t backend)
+{
+	for (size_t i = 0; i < service->members; i++) {
+		if (service->life[i].backend == backend)
+			return &service->life[i];
+	}
+	return NULL;
+}
+
+/* Once a change: the log tells the life of every backend. */
+static void tell_state(const struct service *service, const struct lifecycle *life,
+		       const char *backend)
+{
+	bool bad = life->state == LIFECYCLE_DOWN;
+	enum log_level level = !bad		   ? LOG_LEVEL_INFO
+			       : life->unreachable ? LOG_LEVEL_DEBUG /* has been said: nexthops.c */
+						   : LOG_LEVEL_WARNING;
+
+	log_line(level, "%s: %s is %s%s%s", service->config->name, backend,
+		 lifecycle_text(life->state), *life->reason ? ": " : "", life->reason);
+}
+
+static void tell_panic(const struct service *service, bool before)
+{
+	const struct lifecycle_count *count = &service->count;
+
+	if (count->panic && !before)
+		log_error("%s: PANIC: only %zu of %zu backends are well; all that can be reached "
+			  "take flows",
+			  service->config->name, count->well, count->meant);
+	else if (before && !count->panic)
+		log_info("%s: no panic any more: %zu of %zu backends are well",
+			 service->config->name, count->well, count->meant);
+}
+
+/* Works out the states of all members. */
+static void refresh_states(struct controller *controller, struct service *service)
+{
+	const struct lifecycle_now now = {.ns = clock_now(), .wall = time(NULL)};
+	const struct lifecycle_rules rules = {
+		.slow_start_ns = (uint64_t)(service->config->slow_start * 1e9),
+		.panic_threshold = service->config->panic_threshold,
+	};
+	enum lifecycle_state before[LARCH_MAX_MEMBERS];
+	bool panic = service->count.panic;
+
+	for (size_t i = 0; i < service->members; i++) {
+		struct lifecycle *life = &service->life[i];
+
+		life->weight = service->config->members[i].weight;
+		life->flows = controller->registry.backend[life->backend].flows;
+		life->unreachable =
+			controller_unreachable(controller, life->backend, service->config->mode);
+		before[i] = life->state;
+	}
+	lifecycle_update(service->life, service->members, &rules, &now, &service->count);
+	for (size_t i = 0; i < service->members; i++) {
+		if (service->current && service->life[i].state != before[i])
+			tell_state(service, &service->life[i],
+				   controller->registry.backend[service->life[i].backend].name);
+	}
+	tell_panic(service, panic);
+}
+
+bool members_refresh(struct controller *controller, struct service *service)
+{
+	bool changed = false;
+
+	refresh_states(controller, service);
+	for (size_t i = 0; i < service->members; i++) {
+		const struct lifecycle *life = &service->life[i];
+		struct learner_member *member = &service->member[i];
+
+		changed |= member->usable != life->takes || member->weight != life->weight ||
+			   fabs(member->cold - life->cold) > 0;
+		member->usable = life->takes;
+		member->weight = life->weight;
+		member->cold = life->cold;
+		member->concurrency = controller->registry.backend[life->backend].concurrency;
+	}
+	return changed;
+}
+
+/* Publishes if the states have changed what its members take. */
+static void follow(struct controller *controller, struct service *service, const char *why)
+{
+	service->members_changed |= members_refresh(controller, service);
+	controller_follow_members(controller, why);
+}
+
+static struct lifecycle *life_of(struct controller *controller, uint16_t service, uint16_t backend)
+{
+	if (service >= LARCH_MAX_SERVICES || !controller->service[service].used)
+		return NULL;
+	return members_life(&controller->service[service], backend);
+}
+
+void controller_checked(struct controller *controller, uint16_t service, uint16_t backend, bool up,
+			const char *reason)
+{
+	struct lifecycle *life = life_of(controller, service, backend);
+
+	if (!life)
+		return;
+	snprintf(life->unfit, sizeof(life->unfit), "%s", up ? "" : reason);
+	follow(controller, &controller->service[service], "a health check's verdict");
+}
+
+void controller_ejected(struct controller *controller, uint16_t service, uint16_t backend,
+			bool ejected, const char *reason)
+{
+	struct lifecycle *life = life_of(controller, service, backend);
+
+	if (!life)
+		return;
+	snprintf(life->ejected, sizeof(life->ejected), "%s", ejected ? reason : "");
+	follow(controller, &controller->service[service], "a backend that fails");
+}
+
+static void give_order(struct controller *controller, struct service *service,
+		       struct lifecycle *life, const struct members_order *order)
+{
+	/* The same order once more moves the deadline alone. */
+	if (life->order != order->order)
+		life->ordered_ns = clock_now();
+	life->order = order->order;
+	life->deadline = order->deadline;
+	follow(controller, service, "the operator's order");
+}
+
+size_t controller_order(struct controller *controller, const struct members_order *order)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (!service->used ||
+		    (order->service && strcmp(service->config->name, order->service)))
+			continue;
+		for (size_t j = 0; j < service->members; j++) {
+			struct lifecycle *life = &service->life[j];
+
+			if (strcmp(controller->registry.backend[life->backend].name,
+				   order->backend) != 0)
+				continue;
+			give_order(controller, service, life, order);
+			count++;
+		}
+	}
+	return count;
+}
