@@ -37,7 +37,7 @@ Test(config_lifecycle, what_makes_no_sense_is_refused)
 	EXPECT_REFUSALS(
 		{WEB "    slow_start: 5\n...\n",
 		 "8:17: services[0].slow_start: slow_start is '5'; expected a time from 0ms to 60m "
-		 "such as 250ms, 1.5s or 2m (in seconds: '5s')"},
+		 "such as 250ms, 1.5s or 2m"},
 		{WEB "    slow_start: 61m\n...\n",
 		 "8:17: services[0].slow_start: slow_start is '61m'; expected a time from 0ms to "
 		 "60m such as 250ms, 1.5s or 2m"},
