@@ -77,6 +77,8 @@ struct config_service {
 	uint32_t source_burst; /* and as many at once */
 	double slow_start; /* s: for so long the part of a backend that is new, or was down, grows
 			    */
+	double eject_for;  /* s: one that clients find dead is out, at first; 0: never */
+	double eject_most; /* part of the backends that may be out at once; one may always */
 	double panic_threshold; /* least part of the backends that must be well; 0: no panic */
 	struct config_network *networks; /* by address and bits; none is twice there */
 	size_t network_count;

@@ -92,13 +92,18 @@ static uint8_t read_protocol(const struct setting *mapping)
 
 static int read_service(struct config_reading *reading, size_t index)
 {
-	static const char *const keys[] = {
-		"name",	     "address",	    "port",	    "protocol",
-		"learning",  "signal",	    "forward",	    "backend_port",
-		"agent",     "hash",	    "state",	    "idle_timeout",
-		"new_flows", "source_rate", "source_burst", "allow",
-		"deny",	     "quic",	    "slow_start",   "panic_threshold",
-		"backends",  NULL};
+	static const char *const keys[] = {"name",	   "address",
+					   "port",	   "protocol",
+					   "learning",	   "signal",
+					   "forward",	   "backend_port",
+					   "agent",	   "hash",
+					   "state",	   "idle_timeout",
+					   "new_flows",	   "source_rate",
+					   "source_burst", "allow",
+					   "deny",	   "quic",
+					   "slow_start",   "eject_for",
+					   "eject_most",   "panic_threshold",
+					   "backends",	   NULL};
 	struct config_service *service = &reading->config->services[index];
 	struct setting mapping = setting_item(reading->services, index);
 	uint8_t protocol;

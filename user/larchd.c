@@ -17,12 +17,15 @@
 #include "control.h"
 #include "controller.h"
 #include "log.h"
+#include "members.h"
 
 #define EXIT_REFUSED   1
 #define EXIT_USAGE     2
 #define DEFAULT_CONFIG "/etc/larch/larch.yaml"
 #define DEFAULT_PINS   "/sys/fs/bpf/larch"
 #define DEFAULT_SOCKET "/run/larch/larchd.sock"
+
+#define WATCH_NS (100 * 1000 * 1000) /* between two looks at what clients meet at the backends */
 
 struct arguments {
 	struct controller_options options;
@@ -174,7 +177,7 @@ static int check_config(const char *file)
 struct loop {
 	struct controller *controller;
 	struct control *control;
-	int epoll, signals, timer;
+	int epoll, signals, timer, watch;
 	uint32_t interval_ms; /* that the timer is set to */
 	bool ends;
 };
@@ -201,6 +204,8 @@ static void set_timer(struct loop *loop)
 
 static int open_loop(struct loop *loop, const char *socket)
 {
+	const struct itimerspec every = {.it_interval = {.tv_nsec = WATCH_NS},
+					 .it_value = {.tv_nsec = WATCH_NS}};
 	sigset_t signals;
 	int error;
 
@@ -213,7 +218,8 @@ static int open_loop(struct loop *loop, const char *socket)
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (loop->epoll < 0 || loop->signals < 0 || loop->timer < 0)
+	loop->watch = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->epoll < 0 || loop->signals < 0 || loop->timer < 0 || loop->watch < 0)
 		return -errno;
 	error = control_open(&loop->control, socket, loop->controller);
 	if (error) {
@@ -224,9 +230,12 @@ static int open_loop(struct loop *loop, const char *socket)
 	if (!error)
 		error = watch(loop, loop->timer);
 	if (!error)
+		error = watch(loop, loop->watch);
+	if (!error)
 		error = watch(loop, netlink_fd(loop->controller->netlink));
 	if (!error)
 		error = watch(loop, control_fd(loop->control));
+	timerfd_settime(loop->watch, 0, &every, NULL);
 	set_timer(loop);
 	return error;
 }
@@ -234,6 +243,7 @@ static int open_loop(struct loop *loop, const char *socket)
 static void close_loop(struct loop *loop)
 {
 	control_close(loop->control);
+	close(loop->watch);
 	close(loop->timer);
 	close(loop->signals);
 	close(loop->epoll);
@@ -260,6 +270,14 @@ static void take_timer(struct loop *loop)
 		controller_tick(loop->controller);
 }
 
+static void take_watch(struct loop *loop)
+{
+	uint64_t expirations;
+
+	if (read(loop->watch, &expirations, sizeof(expirations)) == sizeof(expirations))
+		controller_watch_backends(loop->controller);
+}
+
 static void run(struct loop *loop)
 {
 	while (!loop->ends) {
@@ -273,6 +291,8 @@ static void run(struct loop *loop)
 				take_signal(loop);
 			else if (fd == loop->timer)
 				take_timer(loop);
+			else if (fd == loop->watch)
+				take_watch(loop);
 			else if (fd == netlink_fd(loop->controller->netlink))
 				controller_network(loop->controller);
 			else

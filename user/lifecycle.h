@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "ejection.h"
+
 #define LIFECYCLE_STATES(X)                                                                        \
 	X(ACTIVE, "active")                                                                        \
 	X(WARMING, "warming")                                                                      \
@@ -49,6 +51,8 @@ struct lifecycle {
 	const char *unreachable;	/* why no packet gets there; NULL: some do */
 	char unfit[LIFECYCLE_REASON];	/* why its health check fails; "": it does not */
 	char ejected[LIFECYCLE_REASON]; /* why it was ejected; "": it is not */
+
+	struct ejection ejection; /* what its clients met */
 
 	/* what follows */
 	enum lifecycle_state state;

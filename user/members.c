@@ -118,15 +118,46 @@ void controller_checked(struct controller *controller, uint16_t service, uint16_
 	follow(controller, &controller->service[service], "a health check's verdict");
 }
 
-void controller_ejected(struct controller *controller, uint16_t service, uint16_t backend,
-			bool ejected, const char *reason)
+/* May one more of the service's members be out? */
+static bool may_eject(const struct service *service)
 {
-	struct lifecycle *life = life_of(controller, service, backend);
+	double most = service->config->eject_most * (double)service->count.meant;
+	size_t out = 0;
 
-	if (!life)
+	for (size_t i = 0; i < service->members; i++)
+		out += service->life[i].ejection.out;
+	return service->count.well > 1 && (double)(out + 1) <= fmax(1, most);
+}
+
+static void watch_member(struct controller *controller, struct service *service,
+			 struct lifecycle *life, uint64_t now)
+{
+	const struct ejection_rules rules = {
+		.first_ns = (uint64_t)(service->config->eject_for * 1e9),
+	};
+	const char *trouble = ejection_trouble(&controller->datapath->live[life->backend], now);
+	enum ejection_change change =
+		ejection_watch(&life->ejection, trouble != NULL, may_eject(service), &rules, now);
+
+	if (change == EJECTION_STAYS)
 		return;
-	snprintf(life->ejected, sizeof(life->ejected), "%s", ejected ? reason : "");
-	follow(controller, &controller->service[service], "a backend that fails");
+	snprintf(life->ejected, sizeof(life->ejected), "%s", change == EJECTION_OUT ? trouble : "");
+	follow(controller, service, "a backend that clients find dead, or its return");
+}
+
+void controller_watch_backends(struct controller *controller)
+{
+	uint64_t now = clock_now();
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		/* What nobody times tells nothing of its backends. */
+		if (!service->used || service->config->signal == LARCH_SIGNAL_NONE)
+			continue;
+		for (size_t j = 0; j < service->members; j++)
+			watch_member(controller, service, &service->life[j], now);
+	}
 }
 
 static void give_order(struct controller *controller, struct service *service,

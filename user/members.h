@@ -28,9 +28,8 @@ bool members_refresh(struct controller *controller, struct service *service);
 void controller_checked(struct controller *controller, uint16_t service, uint16_t backend, bool up,
 			const char *reason);
 
-/* The same for what clients met. */
-void controller_ejected(struct controller *controller, uint16_t service, uint16_t backend,
-			bool ejected, const char *reason);
+/* Looks at what clients meet at the backends, several times a second: see ejection.h. */
+void controller_watch_backends(struct controller *controller);
 
 /* What the operator wants of a backend. */
 struct members_order {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Backends that clients find dead leave the rings, and come back. */
+#include <criterion/criterion.h>
+
+#include "clock.h"
+#include "ejection.h"
+
+#define LOOK_NS (100 * NS_PER_MS)
+
+static struct ejection ejection;
+static struct ejection_rules rules = {.first_ns = 5 * NS_PER_S};
+static uint64_t now = 1000 * NS_PER_S;
+
+/* So many seconds of trouble, or of peace; returns how often it has changed. */
+static unsigned pass(double seconds, bool trouble)
+{
+	unsigned changes = 0;
+
+	for (uint64_t end = now + (uint64_t)(seconds * 1e9); now < end; now += LOOK_NS)
+		changes += ejection_watch(&ejection, trouble, true, &rules, now) != EJECTION_STAYS;
+	return changes;
+}
+
+Test(ejection, trouble_that_lasts_sends_it_out_within_a_second)
+{
+	cr_assert_eq(pass(0.3, true), 0);
+	cr_assert_eq(pass(0.2, true), 1);
+	cr_assert(ejection.out);
+}
+
+Test(ejection, trouble_that_passes_does_not)
+{
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(pass(0.3, true), 0);
+		cr_assert_eq(pass(0.1, false), 0);
+	}
+}
+
+Test(ejection, it_comes_back_by_itself)
+{
+	pass(0.5, true);
+	cr_assert_eq(pass(4.5, false), 0);
+	cr_assert_eq(pass(1, false), 1);
+	cr_assert_not(ejection.out);
+}
+
+Test(ejection, who_fails_again_soon_is_out_longer_each_time)
+{
+	uint64_t last = 0;
+
+	for (int i = 0; i < 6; i++) {
+		while (!ejection.out)
+			pass(0.1, true);
+		cr_assert(ejection.lasts_ns > last || ejection.lasts_ns == 600 * NS_PER_S);
+		last = ejection.lasts_ns;
+		while (ejection.out)
+			pass(0.1, true);
+	}
+	cr_assert_eq(last, 600 * NS_PER_S);
+}
+
+Test(ejection, five_good_minutes_are_forgiven)
+{
+	pass(10, true);
+	pass(100, true);
+	cr_assert(ejection.lasts_ns > rules.first_ns);
+	pass(1000, false);
+	pass(0.5, true);
+	cr_assert(ejection.out);
+	cr_assert_eq(ejection.lasts_ns, rules.first_ns);
+}
+
+Test(ejection, one_that_flaps_changes_twice_a_minute_at_most)
+{
+	uint64_t at[1000];
+	size_t changes = 0;
+
+	for (int second = 0; second < 3600; second++) {
+		for (int i = 0; i < 10; i++, now += LOOK_NS) {
+			if (ejection_watch(&ejection, i < 5, true, &rules, now) != EJECTION_STAYS)
+				at[changes++] = now;
+		}
+	}
+	cr_assert_gt(changes, 4);
+	for (size_t i = 2; i < changes; i++)
+		cr_assert_geq(at[i] - at[i - 2], 60 * NS_PER_S);
+}
+
+Test(ejection, nobody_goes_whom_the_service_needs)
+{
+	for (int i = 0; i < 100; i++, now += LOOK_NS)
+		cr_assert_eq(ejection_watch(&ejection, true, false, &rules, now), EJECTION_STAYS);
+	rules.first_ns = 0;
+	cr_assert_eq(pass(10, true), 0);
+}
+
+Test(ejection, three_fresh_failures_in_a_row_are_trouble)
+{
+	struct larch_live live = {.failures = 2, .failed = now};
+
+	cr_assert_null(ejection_trouble(&live, now));
+	live.failures = 3;
+	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	cr_assert_null(ejection_trouble(&live, now + 2 * NS_PER_S));
+}
+
+Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
+{
+	struct larch_live live = {
+		.in_flight = 3,
+		.answered = now,
+		.patience_us = 20000,
+	};
+
+	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 5));
+	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	live.in_flight = 2;
+	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	live.in_flight = 3;
+	live.patience_us = 0; /* for ever */
+	cr_assert_null(ejection_trouble(&live, now + 100 * NS_PER_S));
+	live.patience_us = 1000000; /* long requests */
+	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Out of the rings, and back: see ejection.h. */
+#include "ejection.h"
+
+#include <stddef.h>
+
+#include "clock.h"
+#include "larch/score.h"
+
+#define AFTER_NS (300 * NS_PER_MS)
+/* Failures in a row that are still fresh; or so many clients that wait in vain for so long. */
+#define FAILURES_FRESH_NS NS_PER_S
+#define WAITING_LEAST	  3
+#define SILENCE_LEAST_NS  (300 * NS_PER_MS)
+/* After its return it is not sent out again for so long, and then for as long at least. */
+#define STAYS_NS (60 * NS_PER_S)
+#define MOST_NS	 (600 * NS_PER_S)
+#define FORGIVEN (5 * 60 * NS_PER_S) /* well for so long: the next time is the first again */
+
+const char *ejection_trouble(const struct larch_live *live, uint64_t now)
+{
+	bool fresh = live->failed && (now < live->failed || now - live->failed < FAILURES_FRESH_NS);
+
+	if (live->failures >= LARCH_SUSPECT_FAILURES && fresh)
+		return "refuses: resets or SYNs that nobody answered, and no answer between them";
+	if (live->in_flight >= WAITING_LEAST && larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
+	    now - live->answered >= SILENCE_LEAST_NS)
+		return "silent: several clients wait, and nothing is answered";
+	return NULL;
+}
+
+static uint64_t next_length(const struct ejection *ejection, const struct ejection_rules *rules,
+			    uint64_t now)
+{
+	uint64_t length;
+
+	if (!ejection->back_ns || now - ejection->back_ns >= FORGIVEN)
+		return rules->first_ns;
+	length = 2 * ejection->lasts_ns;
+	if (length < STAYS_NS)
+		length = STAYS_NS;
+	return length < MOST_NS ? length : MOST_NS;
+}
+
+static bool must_stay(const struct ejection *ejection, uint64_t now)
+{
+	return ejection->back_ns && now - ejection->back_ns < STAYS_NS;
+}
+
+enum ejection_change ejection_watch(struct ejection *ejection, bool trouble, bool may,
+				    const struct ejection_rules *rules, uint64_t now)
+{
+	if (ejection->out) {
+		if (now < ejection->back_ns)
+			return EJECTION_STAYS;
+		ejection->out = false;
+		ejection->troubled_ns = 0;
+		return EJECTION_BACK;
+	}
+	if (!trouble)
+		ejection->troubled_ns = 0;
+	else if (!ejection->troubled_ns)
+		ejection->troubled_ns = now;
+	if (!ejection->troubled_ns || now - ejection->troubled_ns < AFTER_NS || !may ||
+	    !rules->first_ns || must_stay(ejection, now))
+		return EJECTION_STAYS;
+	ejection->lasts_ns = next_length(ejection, rules, now);
+	ejection->back_ns = now + ejection->lasts_ns;
+	ejection->out = true;
+	return EJECTION_OUT;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * When a backend that clients find dead leaves the rings, and when it comes back. The live scores
+ * avoid it within milliseconds, flow by flow; this is the slower decision that everybody sees.
+ *
+ * Out: it has shown the same trouble for AFTER without an answer. Back: after a time that grows if
+ * it fails again soon after. A backend that is back is not sent out again within a minute of that,
+ * so that one that flaps changes its state at most twice a minute; the live scores know of it
+ * meanwhile. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "larch/backend.h"
+
+struct ejection_rules {
+	uint64_t first_ns; /* for so long a backend is out at first; 0: never */
+};
+
+struct ejection {
+	bool out;
+	uint64_t troubled_ns; /* since when; 0: it is not */
+	uint64_t back_ns;     /* when it is to come back, or came; 0: it never was out */
+	uint64_t lasts_ns;    /* of the last ejection */
+};
+
+enum ejection_change { EJECTION_STAYS, EJECTION_OUT, EJECTION_BACK };
+
+/* What clients meet there: NULL, or why it seems dead. A static string. */
+const char *ejection_trouble(const struct larch_live *live, uint64_t now);
+
+/*
+ * One look, several a second; trouble: what ejection_trouble() said; may: the service can do
+ * without it. Tells what has changed.
+ */
+enum ejection_change ejection_watch(struct ejection *ejection, bool trouble, bool may,
+				    const struct ejection_rules *rules, uint64_t now);
