@@ -43,7 +43,7 @@ static __always_inline bool again_move(struct packet *packet, struct larch_flow 
 {
 	union larch_identity before = packet->identity, after = before;
 
-	if (classify(packet, before.size) != GO || !steer_on(packet))
+	if (classify_known(packet) != GO || !steer_on(packet))
 		return false;
 	after.backend = packet->backend;
 	after.stamp = packet->stamp;

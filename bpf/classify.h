@@ -25,7 +25,7 @@ static __always_inline void classify_cell(struct packet *packet, __u32 size_clas
 	cell->protocol = tuple->protocol;
 	cell->hops = nat ? 0 : larch_hops(packet->ttl);
 	cell->size = size_class;
-	cell->arm = larch_hash_arm(packet->hash);
+	cell->arm = larch_hash_arm(packet->hash, packet->policy.halvings);
 	if (tuple->ipv6)
 		cell->source =
 			larch_source_ipv6(bpf_ntohl(tuple->source[0]), bpf_ntohl(tuple->source[1]));
@@ -68,4 +68,16 @@ STAGE int classify(struct packet *packet, __u32 size_class)
 	features = larch_features_of(&packet->cell);
 	packet->leaf = larch_tree_walk(&plan->tree, &features);
 	return GO;
+}
+
+/*
+ * The same of a flow that the table knows, as packet->identity has it: it stays in the arm in which
+ * it began, whatever becomes of the arm's size.
+ */
+static __always_inline int classify_known(struct packet *packet)
+{
+	int go = classify(packet, packet->identity.size);
+
+	packet->cell.arm = packet->identity.arm;
+	return go;
 }

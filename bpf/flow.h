@@ -418,6 +418,7 @@ static __always_inline struct larch_flow *flow_insert(struct packet *packet, int
 		.stamp = packet->stamp,
 		.state = state,
 		.size = packet->cell.size,
+		.arm = packet->cell.arm,
 	};
 	struct larch_flow *flow = flow_at(place & ~VACANT);
 	union larch_identity before;

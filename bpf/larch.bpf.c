@@ -78,8 +78,7 @@ static __always_inline int balance_known(struct packet *packet, int place, struc
 	flow_touch(packet, flow, stream ? flow_state_after(packet, flow) : packet->identity.state);
 	if (stream && packet->identity.state == LARCH_FLOW_CLOSING)
 		flow_note_end(packet, flow);
-	if ((found.connect_us || found.response_us) &&
-	    classify(packet, packet->identity.size) == GO) {
+	if ((found.connect_us || found.response_us) && classify_known(packet) == GO) {
 		packet->cell.backend = packet->backend;
 		sample_record(packet, &found);
 	}

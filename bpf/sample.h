@@ -11,9 +11,8 @@
 #include "packet.h"
 
 /* An answer that fits one segment may be acknowledged late (RFC 1122: up to 500 ms). */
-#define ONE_SEGMENT  1460
-#define ACKED_MASK   0xffff
-#define CONNECT_MOST 4095
+#define ONE_SEGMENT 1460
+#define ACKED_MASK  0xffff
 /*
  * A segment of at most this many bytes that comes later than so many connect times, and 2 ms, does
  * not go on with the request before. Longer ones may be of an upload that had to wait.
@@ -41,7 +40,7 @@ static __always_inline struct larch_evidence *sample_evidence(const struct packe
 /* The flow's own connect time, us; 0: not known. */
 static __always_inline __u32 sample_connect_us(const struct packet *packet)
 {
-	return larch_unpack(packet->identity.connect, LARCH_CONNECT_MANTISSA);
+	return larch_connect_us(packet->identity.connect);
 }
 
 /* The backend owes one answer more; returns how many it owed before. */
@@ -100,13 +99,12 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 {
 	union larch_identity identity = packet->identity;
 	__u64 now = packet_now(packet);
-	__u32 us = larch_start_us(timing->start, now), code;
+	__u32 us = larch_start_us(timing->start, now);
 
 	identity.state = LARCH_FLOW_OPEN;
 	if (timing->phase == LARCH_PHASE_CONNECT &&
 	    larch_start_age(timing->start, now) < LARCH_SYN_GIVEN_UP) {
-		code = larch_pack_near(us, LARCH_CONNECT_MANTISSA);
-		identity.connect = code < CONNECT_MOST ? code : CONNECT_MOST;
+		identity.connect = larch_connect_code(us);
 		found->connect_us = us;
 	}
 	flow_set(packet, flow, identity);
@@ -394,7 +392,7 @@ STAGE int sample_answer(struct packet *packet)
 		return 0;
 	/* The client's packets may move the clock on another CPU: then this one is late. */
 	__sync_val_compare_and_swap(&flow->timing.word, before.word, timing.word);
-	if (found.response_us && classify(packet, identity.size) == GO) {
+	if (found.response_us && classify_known(packet) == GO) {
 		packet->cell.backend = packet->backend;
 		sample_record(packet, &found);
 	}

@@ -11,11 +11,10 @@
 #include "sim_larch_daemon.h"
 #include "sim_policy.h"
 
-#define CONNECT_MOST 4095
-#define COPY	     (500000000u >> LARCH_START_SHIFT) /* as bpf/again.h has them */
-#define SECOND_SYN   (1500000000u >> LARCH_START_SHIFT)
+#define COPY	   (500000000u >> LARCH_START_SHIFT) /* as bpf/again.h has them */
+#define SECOND_SYN (1500000000u >> LARCH_START_SHIFT)
 
-/* What bpf/classify.h finds of a flow. */
+/* What bpf/classify.h finds of a flow that the flow table knows. */
 struct view {
 	struct sim_maps *maps;
 	struct larch_cell cell;
@@ -27,8 +26,6 @@ static void classify(struct sim_larch *larch, const struct sim_flow *flow, struc
 {
 	const struct sim_class *class = &flow->world->scenario->class[flow->class];
 	struct larch_features features;
-	enum larch_arm arm =
-		larch->option.without_arm ? LARCH_ARM_LEARNED : larch_hash_arm(flow->hash);
 
 	out->maps = larch->node[flow->node].maps;
 	out->cell = (struct larch_cell){
@@ -38,7 +35,7 @@ static void classify(struct sim_larch *larch, const struct sim_flow *flow, struc
 		.protocol = IPPROTO_TCP,
 		.hops = class->hops,
 		.size = (uint8_t)larch_usual_size_class(0),
-		.arm = (uint8_t)arm,
+		.arm = flow->clock.arm,
 		.backend = (uint16_t)flow->backend,
 	};
 	out->bank = out->maps->active[0].bank;
@@ -116,12 +113,23 @@ static uint8_t choose_control(const struct view *view, const struct sim_flow *fl
 	return slot->primary;
 }
 
+/* Of a flow that begins now. */
+static enum larch_arm arm_of(const struct sim_larch *larch, const struct sim_flow *flow)
+{
+	const struct sim_maps *maps = larch->node[flow->node].maps;
+
+	return larch->option.without_arm
+		       ? LARCH_ARM_LEARNED
+		       : larch_hash_arm(flow->hash, maps->services[0].policy.halvings);
+}
+
 static size_t larch_choose(void *self, struct sim_flow *flow)
 {
 	struct sim_larch *larch = self;
 	struct view view;
 	uint8_t member;
 
+	flow->clock.arm = (uint8_t)arm_of(larch, flow);
 	classify(larch, flow, &view);
 	if (!is_learned(&view))
 		member = choose_control(&view, flow);
@@ -210,12 +218,10 @@ static void larch_connected(void *self, struct sim_flow *flow)
 {
 	struct larch_measurement found = {};
 	uint64_t now = flow->world->now_ns;
-	uint32_t code;
 
 	if (!flow->clock.again) {
 		found.connect_us = larch_start_us(flow->clock.start, now);
-		code = larch_pack(found.connect_us, LARCH_CONNECT_MANTISSA);
-		flow->clock.connect = (uint16_t)(code < CONNECT_MOST ? code : CONNECT_MOST);
+		flow->clock.connect = (uint16_t)larch_connect_code(found.connect_us);
 	}
 	larch_gave(live_of(self, flow), now);
 	if (found.connect_us)
@@ -236,7 +242,7 @@ static void larch_answered(void *self, struct sim_flow *flow, bool timed)
 {
 	uint64_t now = flow->world->now_ns;
 	uint32_t us = larch_start_us(flow->clock.start, now);
-	uint32_t connect = (uint32_t)larch_unpack(flow->clock.connect, LARCH_CONNECT_MANTISSA);
+	uint32_t connect = larch_connect_us(flow->clock.connect);
 	struct larch_measurement found = {
 		.response_us = us,
 		.server_us = us > connect ? us - connect : 1,

@@ -141,6 +141,7 @@ static void copy_generation(struct sim_larch *larch)
 		       &from->costs[larch_costs_index(0, bank, 0)],
 		       from->plan[bank].tree.leaves * sizeof(*to->costs));
 		to->active[0] = from->active[0];
+		to->services[0] = from->services[0];
 		for (size_t i = 0; i < larch->config.backend_count; i++) {
 			to->live[i].concurrency = from->live[i].concurrency;
 			to->live[i].share = from->live[i].share;

@@ -27,6 +27,7 @@ struct sim_maps *sim_maps_new(void)
 	maps->datapath = (struct datapath){
 		.settings = &maps->settings,
 		.active = maps->active,
+		.services = maps->services,
 		.connects = maps->connects,
 		.live = maps->live,
 		.kernel = &maps->kernel,

@@ -12,6 +12,7 @@ struct sim_maps {
 	struct datapath_kernel kernel;
 	struct larch_settings settings;
 	struct larch_active active[LARCH_MAX_SERVICES];
+	struct larch_service services[LARCH_MAX_SERVICES];
 	struct larch_connects connects[LARCH_MAX_SERVICES * LARCH_ARMS];
 	struct larch_live live[LARCH_MAX_BACKENDS];
 	struct larch_plan plan[LARCH_BANKS];

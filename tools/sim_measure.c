@@ -34,7 +34,7 @@ void sim_measure_choice(struct sim_world *world, const struct sim_flow *flow)
 	struct sim_trace *trace = &world->trace;
 
 	if (!trace->to_ns || flow->backend != trace->backend ||
-	    larch_hash_arm(flow->hash) == LARCH_ARM_CONTROL)
+	    larch_hash_arm(flow->hash, 0) == LARCH_ARM_CONTROL)
 		return;
 	if (trace->count == trace->room) {
 		size_t room = trace->room ? 2 * trace->room : 4096;

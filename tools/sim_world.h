@@ -33,6 +33,7 @@ struct sim_clock {
 	uint32_t start;	  /* as union larch_timing has it */
 	uint16_t connect; /* coded, as union larch_identity has it */
 	uint8_t queue;	  /* the same */
+	uint8_t arm;	  /* the same */
 	bool again;	  /* its SYN was sent more than once */
 };
 

@@ -144,7 +144,7 @@ static void fill_judge(struct service *service)
 			arm[LARCH_ARM_LEARNED].bucket[60 + (i * 7 + block) % 40] += 150;
 			arm[LARCH_ARM_CONTROL].bucket[62 + (i * 5 + block) % 40] += 10;
 		}
-		judge_add(service->judge, arm);
+		judge_add(service->judge, arm, 1);
 	}
 }
 
@@ -237,7 +237,7 @@ static int tick(struct service *service, double ms[STAGE_COUNT])
 		goto fail;
 	switch_generation();
 	ms[SWITCH] = lap(&clock);
-	judge_add(service->judge, cells_arms(service->cells));
+	judge_add(service->judge, cells_arms(service->cells), 1);
 	judge_compare(service->judge, JUDGE_BLOCKS, &judged);
 	ms[JUDGE] = lap(&clock);
 	generation_free((struct generation *)service->input.last);

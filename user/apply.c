@@ -148,6 +148,14 @@ static enum larch_signal signal_before(const struct controller *controller, uint
 		       : LARCH_SIGNAL_RESPONSE;
 }
 
+/* How small their control arm was. */
+static unsigned halvings_before(const struct controller *controller, uint16_t id)
+{
+	return controller->datapath->active[id].generation
+		       ? controller->datapath->services[id].policy.halvings
+		       : 0;
+}
+
 struct doomed {
 	uint16_t service;
 	struct larch_cell cell[LARCH_MAX_CELLS];
@@ -241,9 +249,11 @@ static int commit(struct controller *controller, struct larch_config *config, co
 		if (!begins)
 			tell_breaks(known[id[i]], service->config);
 		error = set_members(controller, service);
-		if (!error && begins)
+		if (!error && begins) {
+			arm_begin(&service->arm, halvings_before(controller, id[i]), clock_wall());
 			adopt_generation(controller, service);
-		else if (!error)
+		}
+		if (!error && !begins)
 			service->members_changed |= !is_current(service);
 		if (error)
 			break;

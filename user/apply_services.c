@@ -92,7 +92,8 @@ void controller_write_policy(struct controller *controller, const struct service
 	struct larch_service entry;
 
 	policy_service(service->config, larch_stamp_ns(controller->datapath->settings), &entry);
-	entry.policy.signal = (uint8_t)service_signal(service);
+	entry.policy.signal = service_signal(service) & 15;
+	entry.policy.halvings = service->arm.halvings & 15;
 	if (service->agents.silent)
 		entry.policy.flags &= (__u16)~LARCH_SERVICE_AGENTS;
 	publisher_service(controller->datapath, service->id, &entry);

@@ -22,6 +22,12 @@ static inline uint64_t clock_now(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
+/* Seconds since the epoch. */
+static inline double clock_wall(void)
+{
+	return (double)clock_read(CLOCK_REALTIME) / (double)NS_PER_S;
+}
+
 static inline double clock_ms(uint64_t ns)
 {
 	return (double)ns / (double)NS_PER_MS;

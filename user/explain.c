@@ -8,11 +8,11 @@
 #include "larch/score.h"
 #include "region.h"
 
-static const struct larch_flow *find_in(const struct explain_input *input, uint32_t bucket,
+static const struct larch_flow *find_in(const struct larch_bucket *flows, uint32_t bucket,
 					uint32_t tag, union larch_identity *identity)
 {
 	for (size_t i = 0; i < LARCH_BUCKET_FLOWS; i++) {
-		const struct larch_flow *flow = &input->flows[bucket].flow[i];
+		const struct larch_flow *flow = &flows[bucket].flow[i];
 
 		identity->word = __atomic_load_n(&flow->identity.word, __ATOMIC_RELAXED);
 		if (identity->tag == tag && identity->state != LARCH_FLOW_FREE)
@@ -20,6 +20,15 @@ static const struct larch_flow *find_in(const struct explain_input *input, uint3
 	}
 	identity->word = 0;
 	return NULL;
+}
+
+bool explain_known(const struct larch_bucket *flows, uint32_t mask, uint64_t hash,
+		   union larch_identity *out)
+{
+	uint32_t tag = larch_hash_tag(hash);
+
+	return find_in(flows, larch_hash_bucket(hash, mask), tag, out) ||
+	       find_in(flows, larch_hash_second_bucket(hash, mask), tag, out);
 }
 
 static void look_up(const struct explain_input *input, struct explain *out)
@@ -31,10 +40,10 @@ static void look_up(const struct explain_input *input, struct explain *out)
 	if (!input->flows || input->policy.flags & LARCH_SERVICE_STATELESS)
 		return;
 	out->in_bucket = out->bucket;
-	flow = find_in(input, out->bucket, tag, &out->identity);
+	flow = find_in(input->flows, out->bucket, tag, &out->identity);
 	if (!flow) {
 		out->in_bucket = out->second_bucket;
-		flow = find_in(input, out->second_bucket, tag, &out->identity);
+		flow = find_in(input->flows, out->second_bucket, tag, &out->identity);
 	}
 	if (!flow)
 		return;
@@ -196,7 +205,7 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 	*out = (struct explain){
 		.now_ns = input->now_ns, .member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
 	out->hash = larch_hash(&input->tuple, by_source, input->settings->seed);
-	out->arm = larch_hash_arm(out->hash);
+	out->arm = larch_hash_arm(out->hash, input->policy.halvings);
 	out->slot = larch_hash_slot(out->hash);
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);
 	out->second_bucket = larch_hash_second_bucket(out->hash, input->settings->bucket_mask);

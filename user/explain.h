@@ -55,7 +55,7 @@ struct explain_candidate {
 struct explain {
 	uint64_t now_ns; /* as given */
 	uint64_t hash;
-	enum larch_arm arm;
+	enum larch_arm arm; /* if it begins now */
 	uint32_t slot, bucket, second_bucket;
 
 	/* what the flow table remembers */
@@ -82,6 +82,10 @@ struct explain {
 	uint8_t member;	  /* LARCH_NO_MEMBER: none can take it */
 	uint16_t backend; /* LARCH_NO_BACKEND: none */
 };
+
+/* What the flow table [mask + 1] remembers of the flow with this hash; false: nothing. */
+bool explain_known(const struct larch_bucket *flows, uint32_t mask, uint64_t hash,
+		   union larch_identity *out);
 
 void explain_flow(const struct explain_input *input, struct explain *out);
 

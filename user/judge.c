@@ -27,6 +27,8 @@ struct judge {
 	float below[JUDGE_ARMS][BUCKETS][JUDGE_BLOCKS]; /* responses up to and with a bucket */
 	double sum_us[JUDGE_ARMS][JUDGE_BLOCKS];
 	double square_us[JUDGE_ARMS][JUDGE_BLOCKS]; /* sum of squares */
+	double count[JUDGE_ARMS][JUDGE_BLOCKS];	    /* samples; all above are weighted */
+	double weight[JUDGE_BLOCKS];		    /* of each control sample */
 	unsigned worse;				    /* ticks in a row that found learned worse */
 	unsigned off_left;   /* ticks until learning is tried again; 0: it is on */
 	unsigned off_length; /* of the last off period; 0: there was none */
@@ -43,7 +45,7 @@ struct window {
 	uint8_t block[JUDGE_BLOCKS]; /* [count]: those that hold samples */
 	unsigned both;		     /* blocks with samples of both arms */
 	double times[JUDGE_BLOCKS];
-	double samples[JUDGE_ARMS];
+	double samples[JUDGE_ARMS]; /* by weight */
 };
 
 /* A small generator with a fixed seed: equal histograms give equal intervals. */
@@ -251,6 +253,19 @@ static double ratio_variance(const struct judge *judge, const struct window *who
 	return variance;
 }
 
+/* How many control samples of equal weight would tell as much (Kish 1965). */
+static double worth(const struct judge *judge, const struct window *whole)
+{
+	double squares = 0, sum = whole->samples[LARCH_ARM_CONTROL];
+
+	for (unsigned i = 0; i < whole->count; i++) {
+		unsigned b = whole->block[i];
+
+		squares += judge->count[LARCH_ARM_CONTROL][b] * judge->weight[b] * judge->weight[b];
+	}
+	return sum * sum / squares;
+}
+
 /*
  * How much wider the means' interval has to be than the blocks say. Latencies have long tails, of
  * which few control samples have met little: their mean is then too low, and so is what they say
@@ -272,7 +287,7 @@ static double unmet_tail(const struct judge *judge, const struct window *whole,
 	variance = ratio_variance(judge, whole, us);
 	if (learned <= control || variance <= 0)
 		return 1;
-	return sqrt(1 + (learned - control) / whole->samples[LARCH_ARM_CONTROL] / variance);
+	return sqrt(1 + (learned - control) / worth(judge, whole) / variance);
 }
 
 static void bootstrap(const struct judge *judge, const struct window *whole, unsigned which,
@@ -316,11 +331,21 @@ static unsigned kept_blocks(const struct judge *judge, unsigned limit)
 	return judge->blocks < limit ? (unsigned)judge->blocks : limit;
 }
 
-static bool has_samples(const struct window *window, double samples)
+/* Samples of a window in which each block is once, whatever they weigh. */
+static double counted(const struct judge *judge, const struct window *window, unsigned arm)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < window->count; i++)
+		sum += judge->count[arm][window->block[i]];
+	return sum;
+}
+
+static bool has_samples(const struct judge *judge, const struct window *window, double samples)
 {
 	return window->both >= JUDGE_LEAST_BLOCKS &&
-	       window->samples[LARCH_ARM_LEARNED] >= samples &&
-	       window->samples[LARCH_ARM_CONTROL] >= samples;
+	       counted(judge, window, LARCH_ARM_LEARNED) >= samples &&
+	       counted(judge, window, LARCH_ARM_CONTROL) >= samples;
 }
 
 void judge_compare(const struct judge *judge, unsigned blocks, struct judge_report *out)
@@ -334,9 +359,9 @@ void judge_compare(const struct judge *judge, unsigned blocks, struct judge_repo
 	window_open(judge, blocks, &window);
 	*out = (struct judge_report){
 		.ticks = blocks,
-		.learned_samples = window.samples[LARCH_ARM_LEARNED],
-		.control_samples = window.samples[LARCH_ARM_CONTROL],
-		.enough = has_samples(&window, JUDGE_SAMPLES),
+		.learned_samples = counted(judge, &window, LARCH_ARM_LEARNED),
+		.control_samples = counted(judge, &window, LARCH_ARM_CONTROL),
+		.enough = has_samples(judge, &window, JUDGE_SAMPLES),
 	};
 	if (out->learned_samples <= 0 || out->control_samples <= 0)
 		return;
@@ -365,7 +390,7 @@ static bool learned_worse(const struct judge *judge)
 	bool worse = false;
 
 	window_open(judge, kept_blocks(judge, JUDGE_BLOCKS), &window);
-	if (!has_samples(&window, JUDGE_VERDICT_SAMPLES))
+	if (!has_samples(judge, &window, JUDGE_VERDICT_SAMPLES))
 		return false;
 	estimate(judge, &window, 1u << MEAN | 1u << P50 | 1u << P95, found, hint);
 	for (unsigned s = MEAN; s <= P95; s++)
@@ -380,26 +405,34 @@ static bool learned_worse(const struct judge *judge)
 	return worse;
 }
 
+/* Adds an arm's part of block b; returns how many samples it holds. */
+static double add_part(struct judge *judge, unsigned b, unsigned a, const struct latency *arm,
+		       double weight)
+{
+	double below = 0, sum = 0, square = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		double value = latency_value(i, 0.5);
+
+		below += arm->bucket[i];
+		sum += arm->bucket[i] * value;
+		square += arm->bucket[i] * value * value;
+		judge->below[a][i][b] = (float)(weight * below);
+	}
+	judge->sum_us[a][b] = weight * sum;
+	judge->square_us[a][b] = weight * square;
+	judge->count[a][b] = below;
+	return below;
+}
+
 /* Adds a block; returns how many samples it holds. */
-static double add_block(struct judge *judge, const struct latency arm[JUDGE_ARMS])
+static double add_block(struct judge *judge, const struct latency arm[JUDGE_ARMS], double weight)
 {
 	unsigned b = (unsigned)(judge->blocks++ % JUDGE_BLOCKS);
-	double samples = 0;
 
-	for (unsigned a = 0; a < JUDGE_ARMS; a++) {
-		double below = 0, sum = 0, square = 0;
-
-		for (unsigned i = 0; i < BUCKETS; i++) {
-			below += arm[a].bucket[i];
-			sum += arm[a].bucket[i] * latency_value(i, 0.5);
-			square += arm[a].bucket[i] * latency_value(i, 0.5) * latency_value(i, 0.5);
-			judge->below[a][i][b] = (float)below;
-		}
-		judge->sum_us[a][b] = sum;
-		judge->square_us[a][b] = square;
-		samples += below;
-	}
-	return samples;
+	judge->weight[b] = weight;
+	return add_part(judge, b, LARCH_ARM_LEARNED, &arm[LARCH_ARM_LEARNED], 1) +
+	       add_part(judge, b, LARCH_ARM_CONTROL, &arm[LARCH_ARM_CONTROL], weight);
 }
 
 static void switch_off(struct judge *judge)
@@ -411,9 +444,9 @@ static void switch_off(struct judge *judge)
 	judge->off_left = judge->off_length;
 }
 
-void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS])
+void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS], double weight)
 {
-	add_block(judge, arm);
+	add_block(judge, arm, weight);
 }
 
 void judge_clear(struct judge *judge)
@@ -421,6 +454,7 @@ void judge_clear(struct judge *judge)
 	memset(judge->below, 0, sizeof(judge->below));
 	memset(judge->sum_us, 0, sizeof(judge->sum_us));
 	memset(judge->square_us, 0, sizeof(judge->square_us));
+	memset(judge->count, 0, sizeof(judge->count));
 	judge->blocks = 0;
 	judge->worse = 0;
 }
@@ -431,7 +465,7 @@ static void switch_on(struct judge *judge)
 	judge->on_ticks = 0;
 }
 
-void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS])
+void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS], double weight)
 {
 	if (judge->off_left > 0) {
 		if (--judge->off_left == 0)
@@ -440,7 +474,7 @@ void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS])
 	}
 	if (judge->on_ticks <= JUDGE_PROBATION)
 		judge->on_ticks++;
-	if (add_block(judge, arm) <= 0)
+	if (add_block(judge, arm, weight) <= 0)
 		return; /* nothing new was learnt of either arm */
 	judge->worse = learned_worse(judge) ? judge->worse + 1 : 0;
 	if (judge->worse >= JUDGE_PATIENCE)

@@ -21,11 +21,16 @@ struct judge;
 int judge_new(struct judge **out);
 void judge_free(struct judge *judge);
 
-/* Adds what one tick measured. arm[JUDGE_ARMS]: response histograms of this tick alone. */
-void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS]);
+/*
+ * Adds what one tick measured. arm[JUDGE_ARMS]: response histograms of this tick alone. weight: of
+ * each control sample, in proportion to how many flows it stands for. Only ratios between blocks
+ * matter: an arm of half the size has twice the weight, or the times in which it was larger would
+ * be compared with a learned arm that has them all alike.
+ */
+void judge_add(struct judge *judge, const struct latency arm[JUDGE_ARMS], double weight);
 
 /* The same of values that are compared, but judged by nobody: the verdict stays. */
-void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS]);
+void judge_observe(struct judge *judge, const struct latency arm[JUDGE_ARMS], double weight);
 
 /* Forgets all evidence. */
 void judge_clear(struct judge *judge);

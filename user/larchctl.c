@@ -52,7 +52,8 @@ static const struct command commands[] = {
 	 "  --interface IF    where it arrives\n"},
 	{"benefit", "[SERVICE]", "what learning is worth: learned against control", 0, 1,
 	 TAKES_LIMIT, 0, larchctl_show_benefit, NULL,
-	 "1 flow in 16 goes by configured weights alone. RATIO: how many times as long as the\n"
+	 "1 flow in 16, or fewer where there are many (it says how many), goes by configured\n"
+	 "weights alone. RATIO: how many times as long as the\n"
 	 "learned flows these control flows take; above 1, learning helps. --limit N: client\n"
 	 "prefixes shown (20).\n"},
 	{"history", "[SERVICE]", "the last generations, and why they were published", 0, 1, 0, 0,
@@ -74,8 +75,11 @@ static const struct command commands[] = {
 	 "Its part of the new flows grows for the service's slow_start.\n"},
 	{"arm", "< FLOWS", "is a flow of the learned or of the control arm?", 0, 0, 0, 0, NULL,
 	 larchctl_arm,
-	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL and writes each with 'learned' or\n"
-	 "'control' appended, or '?' to what is no flow (exit status 1 then).\n"},
+	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL [TIME] and writes each with 'learned'\n"
+	 "or 'control' appended, or '?' to what is no flow (exit status 1 then). The arm's size\n"
+	 "follows the traffic: 'either' says that the flow table does not know the flow any more,\n"
+	 "and that the size may have changed around TIME (when it began, seconds since the epoch;\n"
+	 "without TIME: since larchd began).\n"},
 	{"capture", "", "packets as they leave, by outcome, host and port", 0, 0, TAKES_CAPTURE, 0,
 	 NULL, larchctl_capture,
 	 "Works without larchd, as root, until Ctrl-C. One line a packet, of its flow:\n"

@@ -100,7 +100,7 @@ enum larchctl_exit larchctl_arm(const struct larchctl *ctl, int count, char **ar
 	if (code == LARCHCTL_OK && batch->strange) {
 		fprintf(stderr,
 			"larchctl: %zu lines are no flow; expected SOURCE PORT DESTINATION "
-			"PORT PROTOCOL\n",
+			"PORT PROTOCOL [TIME]\n",
 			batch->strange);
 		code = LARCHCTL_FAILED;
 	}

@@ -108,10 +108,11 @@ static void show_one_benefit(const json_t *service)
 	if (again > 0)
 		printf("  LEARNING IS SWITCHED OFF: it was worse; tried again in %.0f ticks\n",
 		       again);
-	printf("  %.0f learned and %.0f control samples of the last %.0f ticks\n",
+	printf("  %.0f learned and %.0f control samples of the last %.0f ticks; 1 flow in %.0f is "
+	       "control\n",
 	       larchctl_number(json_object_get(service, "learned"), "samples"),
 	       larchctl_number(json_object_get(service, "control"), "samples"),
-	       larchctl_number(service, "ticks"));
+	       larchctl_number(service, "ticks"), larchctl_number(service, "control_one_in"));
 	show_values(service, "RESPONSE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
 	show_connect(service);
 	larchctl_show_series(json_object_get(service, "series"));

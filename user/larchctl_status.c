@@ -50,8 +50,8 @@ static bool fell_back(const json_t *service)
 
 static void show_services(const json_t *answer)
 {
-	struct columns *columns = columns_new(
-		"SERVICE >BACKENDS >USABLE LEARNING SIGNAL >GENERATION DIGEST >LEAVES STATE");
+	struct columns *columns = columns_new("SERVICE >BACKENDS >USABLE LEARNING >CONTROL SIGNAL "
+					      ">GENERATION DIGEST >LEAVES STATE");
 	const json_t *item;
 	size_t i;
 
@@ -62,6 +62,7 @@ static void show_services(const json_t *answer)
 		columns_addf(columns, "%.0f", larchctl_number(item, "backends"));
 		columns_addf(columns, "%.0f", larchctl_number(item, "usable"));
 		columns_add(columns, larchctl_text(item, "learning"));
+		columns_addf(columns, "1/%.0f", larchctl_number(item, "control_one_in"));
 		columns_addf(columns, "%s%s", larchctl_text(item, "signal"),
 			     fell_back(item) ? "*" : "");
 		columns_addf(columns, "%.0f", larchctl_number(item, "generation"));

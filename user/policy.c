@@ -62,7 +62,7 @@ void policy_service(const struct config_service *service, uint64_t stamp_ns,
 	*out = (struct larch_service){
 		.policy.flags = flags_of(service),
 		.policy.mode = (uint8_t)service->mode,
-		.policy.signal = (uint8_t)service->signal,
+		.policy.signal = service->signal & 15,
 		.policy.idle = service->idle > 0 ? policy_stamps(service->idle, stamp_ns) : 0,
 		.new_flows = service->new_flows,
 		.source_flows = service->source_rate,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * benefit: {"services":[{"service","state","reason","ticks","enough","verdict","sentence",
- *    "tried_again_ticks","learned":{"samples"},"control":{"samples"},
+ *    "tried_again_ticks","control_one_in","learned":{"samples"},"control":{"samples"},
  *    "values":[{"value":"mean|p50|p95|p99","learned_us","control_us","ratio","low","high"}],
  *    "connect":{"enough","learned":{"samples"},"control":{"samples"},"values":[...]},
  *    "leaves":[...] (report_leaves.c),"series":{...} (report_series.c),
@@ -129,13 +129,14 @@ static json_t *benefit(struct controller *controller, struct service *service,
 	const struct judge_report *report = &service->report;
 
 	return json_pack(
-		"{s:s, s:s, s:o, s:I, s:b, s:s, s:o, s:i, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:o, "
-		"s:o}",
+		"{s:s, s:s, s:o, s:I, s:b, s:s, s:o, s:i, s:i, s:{s:o}, s:{s:o}, s:o, s:o, s:o, "
+		"s:o, s:o}",
 		"service", service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "ticks", (json_int_t)report->ticks, "enough",
 		report->enough, "verdict", verdict(report), "sentence", sentence(service),
 		"tried_again_ticks", service->judge ? judge_off_ticks(service->judge) : 0,
-		"learned", "samples", report_real(report->learned_samples), "control", "samples",
+		"control_one_in", (int)arm_one_in(&service->arm), "learned", "samples",
+		report_real(report->learned_samples), "control", "samples",
 		report_real(report->control_samples), "values", values(report), "connect",
 		connect_times(service), "leaves", report_leaves(controller, service), "series",
 		report_series(&service->series), "prefixes", prefixes(service, request));

@@ -26,6 +26,7 @@
 #include "endpoint.h"
 #include "explain.h"
 #include "instead.h"
+#include "larch/measure.h"
 #include "policy.h"
 #include "region.h"
 #include "report.h"
@@ -103,17 +104,18 @@ static json_t *tell_table(const struct controller *controller, const struct expl
 
 	if (!explain->known)
 		return json_null();
-	return json_pack(
-		"{s:s, s:s, s:s, s:I, s:b, s:o, s:s}", "backend",
-		report_backend(controller, (uint32_t)explain->identity.backend), "state",
-		states[explain->identity.state], "phase", phases[explain->timing.phase], "idle_s",
-		(json_int_t)(explain->idle_ns / 1000000000), "silent", explain->silent,
-		"connect_us",
-		connect ? json_integer((json_int_t)larch_unpack(connect, LARCH_CONNECT_MANTISSA))
-			: json_null(),
-		"first_packet",
-		report_value(controller, LARCH_FEATURE_SIZE, explain->identity.size, size,
-			     sizeof(size)));
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:s}", "backend",
+			 report_backend(controller, (uint32_t)explain->identity.backend), "state",
+			 states[explain->identity.state], "arm",
+			 explain->identity.arm == LARCH_ARM_CONTROL ? "control" : "learned",
+			 "phase", phases[explain->timing.phase], "idle_s",
+			 (json_int_t)(explain->idle_ns / 1000000000), "silent", explain->silent,
+			 "connect_us",
+			 connect ? json_integer((json_int_t)larch_connect_us(connect))
+				 : json_null(),
+			 "first_packet",
+			 report_value(controller, LARCH_FEATURE_SIZE, explain->identity.size, size,
+				      sizeof(size)));
 }
 
 static json_t *tell_steps(const struct controller *controller, const struct explain *explain)
@@ -236,7 +238,7 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 	if (explain->arm == LARCH_ARM_CONTROL)
 		return json_sprintf("1 flow in %u is of the control arm: the control ring, by "
 				    "configured weights alone, names it",
-				    1u << LARCH_CONTROL_BITS);
+				    arm_one_in(&service->arm));
 	return json_sprintf("learning does not steer (%s): the control ring names it",
 			    service->reason ? service->reason : report_state(service));
 }

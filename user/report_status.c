@@ -8,7 +8,7 @@
  *  "cells":{"used","limit"},
  *  "services":[{"service","id","state","reason","learning","signal","signal_auto","signal_reason",
  *               "generation","digest","leaves","published","age_ticks","backends","usable",
- *               "flood":null or {"present","since_s","floods","lasted_s"},
+ *               "control_one_in","flood":null or {"present","since_s","floods","lasted_s"},
  *               "agents":null or {"answer","next_try_s"}}],
  *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
  *  "outcomes":[{"outcome","number","verdict","packets","bytes","text"}]}
@@ -137,8 +137,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 
 	(void)request;
 	return json_pack(
-		"{s:s, s:i, s:s, s:o, s:s, s:s, s:b, s:o, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:o, "
-		"s:o}",
+		"{s:s, s:i, s:s, s:o, s:s, s:s, s:b, s:o, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:i, "
+		"s:o, s:o}",
 		"service", service->config->name, "id", service->id, "state", report_state(service),
 		"reason", report_string(service->reason), "learning",
 		config_learning_text(service->config->learning), "signal",
@@ -149,7 +149,8 @@ static json_t *one_service(struct controller *controller, struct service *servic
 		current ? report_digest(current->plan.digest) : json_null(), "leaves",
 		(json_int_t)(current ? current->leaves : 0), "published",
 		(json_int_t)service->published, "age_ticks", service->age, "backends",
-		(json_int_t)service->members, "usable", (json_int_t)usable(service), "flood",
+		(json_int_t)service->members, "usable", (json_int_t)usable(service),
+		"control_one_in", (int)arm_one_in(&service->arm), "flood",
 		report_flood_json(controller, service), "agents", report_agents_json(service));
 }
 

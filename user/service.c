@@ -49,6 +49,7 @@ int service_open(struct service *service, uint16_t id, const struct config_learn
 	service->state = SERVICE_WAITING;
 	service->reason = "has just begun";
 	fallback_begin(&service->fallback, signal);
+	arm_begin(&service->arm, 0, clock_wall());
 	error = cells_new(&service->cells, &options);
 	if (!error)
 		error = judge_new(&service->judge);
@@ -393,8 +394,14 @@ static bool is_steering(const struct service *service)
 	return service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
 }
 
-/* Notes how both arms went. */
-static void observe(const struct controller *controller, struct service *service)
+/* What a control sample of this tick weighs: see judge_add(). */
+static double control_weight(const struct service *service)
+{
+	return exp2(service->arm.halvings);
+}
+
+/* Notes how both arms went. Returns how many flows of the control arm were connected. */
+static double observe(const struct controller *controller, struct service *service)
 {
 	struct latency connect[JUDGE_ARMS];
 
@@ -402,7 +409,8 @@ static void observe(const struct controller *controller, struct service *service
 	series_add(&service->series, time(NULL), is_steering(service), cells_arms(service->cells),
 		   connect);
 	if (judge_verdict(service->judge) == JUDGE_ON)
-		judge_observe(service->connect, connect);
+		judge_observe(service->connect, connect, control_weight(service));
+	return latency_count(&connect[LARCH_ARM_CONTROL]);
 }
 
 /*
@@ -419,9 +427,9 @@ static void take_evidence(struct service *service)
 	}
 	service->judged_steering = steers;
 	if (steers || judge_verdict(service->judge) == JUDGE_OFF)
-		judge_add(service->judge, cells_arms(service->cells));
+		judge_add(service->judge, cells_arms(service->cells), control_weight(service));
 	else
-		judge_observe(service->judge, cells_arms(service->cells));
+		judge_observe(service->judge, cells_arms(service->cells), control_weight(service));
 }
 
 /* Loudly; and the next publication, which carries it out, says the same in the history. */
@@ -442,12 +450,23 @@ static void tell_verdict(struct service *service)
 	log_warning("%s: %s", service->config->name, service->verdict);
 }
 
+/* The control arm is as small as the judge allows, from the next new flow on. */
+static void size_arm(struct controller *controller, struct service *service, double flows)
+{
+	if (!arm_step(&service->arm, flows, clock_wall()))
+		return;
+	log_debug("%s: 1 flow in %u is of the control arm", service->config->name,
+		  arm_one_in(&service->arm));
+	controller_write_policy(controller, service);
+}
+
 static void judge(struct controller *controller, struct service *service, uint64_t *clock)
 {
 	enum judge_verdict before = judge_verdict(service->judge);
+	double control_flows = observe(controller, service);
 
-	observe(controller, service);
 	take_evidence(service);
+	size_arm(controller, service, control_flows);
 	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
 	if (judge_verdict(service->judge) != before) {
 		tell_verdict(service);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "agents.h"
+#include "arm.h"
 #include "cells.h"
 #include "config.h"
 #include "fallback.h"
@@ -60,6 +61,7 @@ struct service {
 	struct agents agents;	      /* of the second chance */
 	struct ring_builder *builder;
 	struct cells *cells;
+	struct arm arm; /* the control arm's size */
 	struct judge *judge;
 	struct fallback fallback;   /* what it is timed by, if that is left to us */
 	struct judge_report report; /* after the last tick */

@@ -5,8 +5,12 @@
 #include "minifloat.h"
 #include "types.h"
 
-/* Share of flows, by hash, that is steered by the control ring: 1 in 2^4. */
-#define LARCH_CONTROL_BITS 4
+/*
+ * Share of flows, by hash, that is steered by the control ring: 1 in 2^4, halved as often as
+ * larch_policy.halvings says. A smaller arm lies within each larger one.
+ */
+#define LARCH_CONTROL_BITS  4
+#define LARCH_HALVINGS_MOST 4
 /* Share of learned flows that take any candidate without comparing: 1 in 2^9. */
 #define LARCH_EXPLORE_BITS 9
 /* Share of the control arm whose flows find out whether a sick backend still is: 1 in 2^5. */

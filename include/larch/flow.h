@@ -53,7 +53,8 @@ enum larch_flow_phase {
 #define LARCH_NEXT_BITS 14 /* of `next` */
 #define LARCH_NEXT_MASK ((1u << LARCH_NEXT_BITS) - 1)
 
-#define LARCH_CONNECT_MANTISSA 7 /* 12 bits: 5 of exponent */
+#define LARCH_CONNECT_MANTISSA 7 /* 11 bits: 4 of exponent, for LARCH_SYN_GIVEN_UP and more */
+#define LARCH_CONNECT_MOST     2047
 #define LARCH_QUEUE_MANTISSA   2 /* 5 bits: 3 of exponent */
 
 union larch_identity {
@@ -63,7 +64,8 @@ union larch_identity {
 		__u64 stamp : 9;    /* when last seen, in units of 2^33 ns */
 		__u64 state : 2;    /* enum larch_flow_state */
 		__u64 size : 2;	    /* size class of the first packet */
-		__u64 connect : 12; /* larch_pack(connect time in us), 0: not known */
+		__u64 connect : 11; /* larch_connect_code(connect time in us), 0: not known */
+		__u64 arm : 1;	    /* enum larch_arm, in which it began */
 	};
 	__u64 word;
 };

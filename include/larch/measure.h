@@ -30,6 +30,19 @@ LARCH_INLINE __u32 larch_start_us(__u32 start, __u64 now)
 	return us ? us : 1;
 }
 
+/* A connect time as a flow's entry remembers it; 0 is none. */
+LARCH_INLINE __u32 larch_connect_code(__u32 us)
+{
+	__u32 code = larch_pack_near(us, LARCH_CONNECT_MANTISSA);
+
+	return code < LARCH_CONNECT_MOST ? code : LARCH_CONNECT_MOST;
+}
+
+LARCH_INLINE __u32 larch_connect_us(__u32 code)
+{
+	return (__u32)larch_unpack(code, LARCH_CONNECT_MANTISSA);
+}
+
 /* Requests in flight as a flow's clock remembers them. */
 LARCH_INLINE __u32 larch_queue_code(__u32 queue)
 {

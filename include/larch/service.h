@@ -83,9 +83,10 @@ enum larch_service_flag {
 
 /* What every packet of a service needs to know. */
 struct larch_policy {
-	__u16 flags; /* enum larch_service_flag */
-	__u8 mode;   /* enum larch_mode */
-	__u8 signal; /* enum larch_signal */
+	__u16 flags;	   /* enum larch_service_flag */
+	__u8 mode;	   /* enum larch_mode */
+	__u8 signal : 4;   /* enum larch_signal */
+	__u8 halvings : 4; /* of the control arm: it has 1 flow in 2^(LARCH_CONTROL_BITS + this) */
 	__u16 idle;  /* stamp units: a datagram flow that was silent for so long is a new one */
 	__be16 port; /* NAT: the backends' port; 0: as the packet has it */
 };

@@ -52,8 +52,8 @@ LARCH_INLINE __u64 larch_hash(const struct larch_tuple *tuple, int by_source, co
 
 /*
  * The fields of a hash. Bits 0..21 name the first bucket; 22..32 the ring's slot; 33..34 what an
- * exploring flow takes; 35..63 are the tag, of which 60..63 choose the arm and 48..56 exploration
- * (independent of bucket and slot).
+ * exploring flow takes; 35..63 are the tag, of which 60..63 (56..63 when it is smallest) choose the
+ * arm and 48..56 exploration (independent of bucket and slot).
  */
 LARCH_INLINE __u32 larch_hash_bucket(__u64 hash, __u32 mask)
 {
@@ -75,9 +75,11 @@ LARCH_INLINE __u32 larch_hash_slot(__u64 hash)
 	return (__u32)(hash >> 22) & (LARCH_RING_SLOTS - 1);
 }
 
-LARCH_INLINE enum larch_arm larch_hash_arm(__u64 hash)
+/* The arm of a flow that begins now; halvings: larch_policy.halvings. */
+LARCH_INLINE enum larch_arm larch_hash_arm(__u64 hash, __u32 halvings)
 {
-	return hash >> (64 - LARCH_CONTROL_BITS) == 0 ? LARCH_ARM_CONTROL : LARCH_ARM_LEARNED;
+	return hash >> (64 - LARCH_CONTROL_BITS - (halvings & 15)) == 0 ? LARCH_ARM_CONTROL
+									: LARCH_ARM_LEARNED;
 }
 
 LARCH_INLINE int larch_hash_explores(__u64 hash)

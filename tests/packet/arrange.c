@@ -28,7 +28,7 @@ void arrange_vip(const char *address, uint8_t protocol, uint16_t port, uint16_t 
 	balancer_put_vip(&any, service);
 	larch_filter_add(balancer.settings->filter, larch_filter_hash(vip.address));
 	if (service < LARCH_MAX_SERVICES)
-		balancer.services[service].policy.signal = (uint8_t)signal;
+		balancer.services[service].policy.signal = signal & 15;
 }
 
 static uint16_t sum_of(const void *bytes, size_t size)
@@ -223,7 +223,7 @@ struct larch_flow *flow_of(const struct spec *spec)
 
 uint32_t client_in_arm(uint32_t client, enum larch_arm arm)
 {
-	while (larch_hash_arm(HASH(.client = client)) != arm)
+	while (larch_hash_arm(HASH(.client = client), 0) != arm)
 		client++;
 	return client;
 }

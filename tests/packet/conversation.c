@@ -90,7 +90,7 @@ struct larch_cell client_cell(void)
 		.backend = FIRST_BACKEND,
 		.port = VIP_PORT,
 		.protocol = NEXT_TCP,
-		.arm = (uint8_t)larch_hash_arm(hash_of(&client)),
+		.arm = (uint8_t)larch_hash_arm(hash_of(&client), 0),
 	};
 }
 

@@ -17,7 +17,7 @@ static void arrange_again(void)
 	balancer.settings->flags = LARCH_COUNT_SYNS;
 	arrange_all_rings(WEB, 0, 0, 1);
 	arrange_ring(WEB, 0, LARCH_RING_GLOBAL, 2, LARCH_NO_MEMBER);
-	while (larch_hash_arm(hash_of(&client)) != LARCH_ARM_LEARNED ||
+	while (larch_hash_arm(hash_of(&client), 0) != LARCH_ARM_LEARNED ||
 	       larch_hash_explores(hash_of(&client)))
 		client.client++;
 }

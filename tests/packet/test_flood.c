@@ -53,7 +53,7 @@ static uint32_t scored(uint32_t client, const struct spec *spec)
 	for (next.client = client;; next.client++) {
 		uint64_t hash = hash_of(&next);
 
-		if (larch_hash_arm(hash) == LARCH_ARM_LEARNED && !larch_hash_explores(hash))
+		if (larch_hash_arm(hash, 0) == LARCH_ARM_LEARNED && !larch_hash_explores(hash))
 			return next.client;
 	}
 }

@@ -136,7 +136,7 @@ Test(icmp, how_large_an_error_is_does_not_count)
 	struct result small, large;
 	struct frame frame;
 
-	while (larch_hash_arm(hash_of(&flow)) != LARCH_ARM_LEARNED)
+	while (larch_hash_arm(hash_of(&flow), 0) != LARCH_ARM_LEARNED)
 		flow.client++;
 	*tree = (struct larch_tree){.depth = 1, .leaves = 2, .leaf = {0, 1}};
 	tree->node[0] = (struct larch_node){.feature = LARCH_FEATURE_SIZE, .threshold = 1};

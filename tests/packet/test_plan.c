@@ -48,7 +48,7 @@ static uint32_t leaf_of(struct spec spec)
 	struct result result;
 
 	spec.source_port = 1;
-	while (larch_hash_arm(hash_of(&spec)) == LARCH_ARM_CONTROL)
+	while (larch_hash_arm(hash_of(&spec), 0) == LARCH_ARM_CONTROL)
 		spec.source_port++;
 	result = balancer_send_spec(&spec);
 	return backend_reached(&result) - FIRST_BACKEND;
@@ -142,7 +142,7 @@ Test(plan, a_member_that_is_no_backend_is_the_last_choice)
 	for (uint32_t client = 0; client < 300; client++) {
 		uint64_t hash = HASH(.client = client);
 
-		if (larch_hash_arm(hash) == LARCH_ARM_LEARNED && !larch_hash_explores(hash))
+		if (larch_hash_arm(hash, 0) == LARCH_ARM_LEARNED && !larch_hash_explores(hash))
 			EXPECT(SEND(.client = client, .flags = SYN), FORWARD_NEW);
 	}
 }

@@ -319,12 +319,53 @@ Test(sample, both_arms_are_kept_apart)
 	cr_assert_eq(samples().connects, 1);
 }
 
+/* A client of the largest control arm alone. */
+static uint32_t client_of_the_rim(void)
+{
+	uint32_t number = 0;
+
+	while (larch_hash_arm(HASH(.client = number), 0) == LARCH_ARM_LEARNED ||
+	       larch_hash_arm(HASH(.client = number), 1) == LARCH_ARM_CONTROL)
+		number++;
+	return number;
+}
+
+static uint64_t responses_in(enum larch_arm arm)
+{
+	struct larch_cell cell = client_cell();
+	struct larch_samples found;
+
+	cell.arm = (uint8_t)arm;
+	return balancer_cell(&cell, &found) ? found.responses : 0;
+}
+
+Test(sample, a_flow_stays_in_its_arm_when_that_becomes_smaller)
+{
+	client.client = client_of_the_rim();
+	connect_in(SHORT_US);
+	balancer.services[WEB].policy.halvings = 1;
+	exchange(SHORT_US, 100, 9000);
+	cr_assert_eq(responses_in(LARCH_ARM_CONTROL), 1);
+	cr_assert_eq(responses_in(LARCH_ARM_LEARNED), 0);
+}
+
+Test(sample, a_flow_stays_in_its_arm_when_the_other_becomes_larger)
+{
+	client.client = client_of_the_rim();
+	balancer.services[WEB].policy.halvings = 1;
+	connect_in(SHORT_US);
+	balancer.services[WEB].policy.halvings = 0;
+	exchange(SHORT_US, 100, 9000);
+	cr_assert_eq(responses_in(LARCH_ARM_LEARNED), 1);
+	cr_assert_eq(responses_in(LARCH_ARM_CONTROL), 0);
+}
+
 static void expect_in_cell(struct larch_cell cell)
 {
 	struct larch_samples found;
 
 	client.source_port++;
-	while (larch_hash_arm(hash_of(&client)) == LARCH_ARM_CONTROL)
+	while (larch_hash_arm(hash_of(&client), 0) == LARCH_ARM_CONTROL)
 		client.source_port++;
 	connect_in(SHORT_US);
 	cr_assert(balancer_cell(&cell, &found));

@@ -60,12 +60,31 @@ Test(steer, one_flow_in_sixteen_goes_by_the_control_ring)
 	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
 	arrange_ring(WEB, 0, LARCH_RING_CONTROL, 3, LARCH_NO_MEMBER);
 	for (uint32_t client = 0; client < 4096; client++) {
-		bool is_control = larch_hash_arm(HASH(.client = client)) == LARCH_ARM_CONTROL;
+		bool is_control = larch_hash_arm(HASH(.client = client), 0) == LARCH_ARM_CONTROL;
 
 		EXPECT_MEMBER(is_control ? 3 : 0, .client = client);
 		control += is_control;
 	}
 	cr_assert(control > 180 && control < 340, "%u of 4096 flows", control);
+}
+
+Test(steer, a_smaller_control_arm_has_fewer_flows)
+{
+	arrange_all_rings(WEB, 0, 0, LARCH_NO_MEMBER);
+	arrange_ring(WEB, 0, LARCH_RING_CONTROL, 3, LARCH_NO_MEMBER);
+	for (uint32_t halvings = 1; halvings <= LARCH_HALVINGS_MOST; halvings++) {
+		uint32_t first = halvings * 4096u, control = 0;
+
+		balancer.services[WEB].policy.halvings = halvings & 15u;
+		for (uint32_t client = first; client < first + 4096; client++) {
+			bool is_control = larch_hash_arm(HASH(.client = client), halvings) ==
+					  LARCH_ARM_CONTROL;
+
+			EXPECT_MEMBER(is_control ? 3 : 0, .client = client);
+			control += is_control;
+		}
+		cr_assert(control > 0 && control < 400u >> halvings, "%u of 4096 flows", control);
+	}
 }
 
 Test(steer, all_flows_go_by_the_control_ring_where_nothing_is_learned)
@@ -383,7 +402,7 @@ static uint32_t member_by_rule(const struct spec *spec)
 		rings[LARCH_RING_GLOBAL].slot[slot].primary,
 	};
 
-	if (larch_hash_arm(hash) == LARCH_ARM_CONTROL)
+	if (larch_hash_arm(hash, 0) == LARCH_ARM_CONTROL)
 		return control_by_rule(&rings[LARCH_RING_CONTROL].slot[slot], hash);
 	if (larch_hash_explores(hash))
 		return explored(candidate, larch_hash_choice(hash));
@@ -430,7 +449,7 @@ static uint32_t learned_ipv6(void)
 {
 	uint32_t client = 0;
 
-	while (larch_hash_arm(HASH(.ipv6 = true, .client = client)) != LARCH_ARM_LEARNED)
+	while (larch_hash_arm(HASH(.ipv6 = true, .client = client), 0) != LARCH_ARM_LEARNED)
 		client++;
 	return client;
 }

@@ -119,7 +119,7 @@ static inline uint16_t scene_port(const struct scene *scene, const char *source,
 		struct explain_input input = scene_input(scene, source, (uint16_t)port);
 		uint64_t hash = larch_hash(&input.tuple, 0, scene->settings.seed);
 
-		if (larch_hash_arm(hash) == arm && larch_hash_explores(hash) == explores)
+		if (larch_hash_arm(hash, 0) == arm && larch_hash_explores(hash) == explores)
 			return (uint16_t)port;
 	}
 	cr_assert_fail("no such port");

@@ -73,7 +73,7 @@ static unsigned judge_until_off(struct judge *judge, struct judge_world *world, 
 
 	for (unsigned tick = 1; tick <= most; tick++) {
 		judge_second(world, arm);
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 		if (judge_verdict(judge) == JUDGE_OFF)
 			return tick;
 	}
@@ -88,7 +88,7 @@ static unsigned judge_off_period(struct judge *judge)
 
 	for (; judge_verdict(judge) == JUDGE_OFF && ticks < 5000; ticks++) {
 		cr_assert_eq(judge_off_ticks(judge) > 0, true);
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	}
 	return ticks;
 }
@@ -180,7 +180,7 @@ Test(judge, quantiles_are_those_of_the_added_histograms)
 
 	for (unsigned tick = 0; tick < 25; tick++) {
 		judge_second(&world, arm);
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 		if (tick < 5)
 			continue; /* not among the last 20 */
 		latency_add(&all[0], &arm[0], 1);
@@ -261,7 +261,7 @@ Test(judge, empty_arms_are_not_enough)
 	cr_expect_not(report.enough);
 	cr_expect_eq(report.ticks, 0);
 	for (unsigned i = 0; i < 100; i++)
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	judge_compare(judge, JUDGE_BLOCKS, &report);
 	cr_expect_not(report.enough);
 	cr_expect_eq(report.p99.ratio, 0);
@@ -277,7 +277,7 @@ Test(judge, one_empty_arm_is_not_enough)
 
 	arm[LARCH_ARM_LEARNED].bucket[50] = 10000;
 	for (unsigned i = 0; i < 100; i++)
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	judge_compare(judge, JUDGE_BLOCKS, &report);
 	cr_expect_not(report.enough);
 	cr_expect_eq(report.p50.ratio, 0);
@@ -309,9 +309,9 @@ Test(judge, ticks_without_samples_do_no_harm_to_the_interval)
 
 	for (unsigned i = 0; i < JUDGE_BLOCKS / 2; i++) {
 		judge_second(&world, arm);
-		judge_add(steady, arm);
-		judge_add(pausing, arm);
-		judge_add(pausing, none);
+		judge_add(steady, arm, 1);
+		judge_add(pausing, arm, 1);
+		judge_add(pausing, none, 1);
 	}
 	judge_compare(steady, JUDGE_BLOCKS, &expected);
 	judge_compare(pausing, JUDGE_BLOCKS, &report);
@@ -364,7 +364,7 @@ Test(judge, harm_too_small_to_matter_is_left_alone)
 	arm[LARCH_ARM_CONTROL].bucket[80] = 902;
 	arm[LARCH_ARM_CONTROL].bucket[81] = 98;
 	for (unsigned tick = 0; tick < 200; tick++)
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	cr_expect_eq(judge_verdict(judge), JUDGE_ON);
 	judge_free(judge);
 }
@@ -381,7 +381,7 @@ Test(judge, what_is_measured_while_off_is_no_evidence)
 		cr_expect_eq(judge_verdict(judge), JUDGE_OFF);
 		cr_expect_eq(judge_off_ticks(judge), JUDGE_OFF_LEAST - i);
 		judge_second(&same, arm);
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	}
 	cr_expect_eq(judge_verdict(judge), JUDGE_ON);
 	judge_compare(judge, JUDGE_BLOCKS, &report);
@@ -412,7 +412,7 @@ Test(judge, what_is_only_observed_is_never_judged)
 
 	for (unsigned i = 0; i < 60; i++) {
 		judge_second(&bad, arm);
-		judge_observe(judge, arm);
+		judge_observe(judge, arm, 1);
 		cr_assert_eq(judge_verdict(judge), JUDGE_ON);
 	}
 	judge_compare(judge, JUDGE_BLOCKS, &report);
@@ -466,4 +466,47 @@ Test(judge, a_short_good_stretch_is_not)
 Test(judge, what_was_good_before_an_off_period_does_not_count)
 {
 	cr_expect_eq(judge_second_off_period(JUDGE_PROBATION, 0), 2 * JUDGE_OFF_LEAST);
+}
+
+/*
+ * For half of the blocks everybody is ten times slower, and the control arm twice as large: the
+ * learned arm is neither better nor worse.
+ */
+static void judge_sizes(struct judge *judge, double weight)
+{
+	struct judge_world world = judge_world(5, 1, 100);
+	struct latency arm[JUDGE_ARMS], half[JUDGE_ARMS];
+
+	for (unsigned i = 0; i < JUDGE_BLOCKS; i++) {
+		bool early = i < JUDGE_BLOCKS / 2;
+
+		judge_second(&world, arm);
+		memset(half, 0, sizeof(half));
+		for (unsigned b = 0; b < LARCH_LATENCY_BUCKETS; b++) {
+			/* 8 buckets are an octave */
+			unsigned to = early && b + 24 < LARCH_LATENCY_BUCKETS ? b + 24 : b;
+			double *control = half[LARCH_ARM_CONTROL].bucket;
+
+			half[LARCH_ARM_LEARNED].bucket[to] += arm[LARCH_ARM_LEARNED].bucket[b];
+			control[to] += arm[LARCH_ARM_CONTROL].bucket[b] * (early ? 2 : 1);
+		}
+		judge_add(judge, half, early ? 1 : weight);
+	}
+}
+
+Test(judge, a_change_of_the_arms_size_is_no_difference)
+{
+	struct judge *judge = judge_test_new(), *naive = judge_test_new();
+	struct judge_report report, wrong;
+
+	judge_sizes(judge, 2);
+	judge_sizes(naive, 1);
+	judge_compare(judge, JUDGE_BLOCKS, &report);
+	judge_compare(naive, JUDGE_BLOCKS, &wrong);
+	cr_expect_float_eq(report.mean.ratio, 1, 0.1, "%.3f", report.mean.ratio);
+	cr_expect(report.mean.ratio_low < 1 && report.mean.ratio_high > 1);
+	cr_expect_gt(wrong.mean.ratio, 1.2, "%.3f", wrong.mean.ratio);
+	cr_expect_float_eq(report.control_samples, 100 * (30 * 2 + 30), 1);
+	judge_free(judge);
+	judge_free(naive);
 }

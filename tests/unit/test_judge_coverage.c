@@ -94,7 +94,7 @@ static unsigned coverage_run(struct judge *judge, struct coverage_world *world, 
 
 	for (unsigned tick = 1; tick <= ticks; tick++) {
 		coverage_tick(world, arm);
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 		if (judge_verdict(judge) == JUDGE_OFF)
 			return tick;
 	}
@@ -190,11 +190,11 @@ Test(judge_coverage, a_better_mean_with_a_worse_median_is_left_alone)
 	arm[LARCH_ARM_CONTROL].bucket[larch_latency_bucket(2000)] = 90;
 	arm[LARCH_ARM_CONTROL].bucket[larch_latency_bucket(30000)] = 10;
 	for (unsigned tick = 0; tick < 100; tick++)
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	cr_expect_eq(judge_verdict(judge), JUDGE_ON);
 	arm[LARCH_ARM_LEARNED].bucket[larch_latency_bucket(30000)] = 111;
 	for (unsigned tick = 0; tick < 100 && judge_verdict(judge) == JUDGE_ON; tick++)
-		judge_add(judge, arm);
+		judge_add(judge, arm, 1);
 	cr_expect_eq(judge_verdict(judge), JUDGE_OFF);
 	judge_free(judge);
 }

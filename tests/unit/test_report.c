@@ -292,7 +292,7 @@ Test(report, arm_is_that_of_the_hash)
 				    "\"10.1.0.7 4711 203.0.113.10 443 tcp\",\"x\","
 				    "\"10.1.0.7 4711 203.0.113.10 443 tcp more\"]}");
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 4711);
-	bool control = larch_hash_arm(larch_hash(&input.tuple, 0, world.scene->settings.seed)) ==
+	bool control = larch_hash_arm(larch_hash(&input.tuple, 0, world.scene->settings.seed), 0) ==
 		       LARCH_ARM_CONTROL;
 
 	cr_assert_str_eq(json_string_value(report_first(answer, "arms")),
@@ -302,12 +302,75 @@ Test(report, arm_is_that_of_the_hash)
 	json_decref(answer);
 }
 
+static const char *report_one_arm(unsigned port, const char *when, char out[16])
+{
+	char text[160];
+	json_t *answer;
+
+	snprintf(text, sizeof(text),
+		 "{\"command\":\"arm\",\"tuples\":[\"10.1.0.7 %u 203.0.113.10 443 tcp%s\"]}", port,
+		 when);
+	answer = report_ask(text);
+	snprintf(out, 16, "%s", json_string_value(report_first(answer, "arms")));
+	json_decref(answer);
+	return out;
+}
+
+/* The first port from 1 on whose flow is of the largest control arm alone. */
+static unsigned report_rim_port(uint64_t *hash)
+{
+	for (unsigned port = 1;; port++) {
+		struct explain_input input = scene_input(world.scene, "10.1.0.7", (uint16_t)port);
+
+		*hash = larch_hash(&input.tuple, 0, world.scene->settings.seed);
+		if (larch_hash_arm(*hash, 0) == LARCH_ARM_CONTROL &&
+		    larch_hash_arm(*hash, 1) == LARCH_ARM_LEARNED)
+			return port;
+	}
+}
+
+Test(report, arm_is_that_of_the_time_when_the_flow_began)
+{
+	struct arm *arm = &world.controller->service[3].arm;
+	char found[16];
+	uint64_t hash;
+	unsigned port = report_rim_port(&hash);
+
+	arm_begin(arm, 0, 1000);
+	while (!arm_step(arm, 1e6, 1100)) {
+	}
+	cr_assert_str_eq(report_one_arm(port, " 1050.5", found), "control");
+	cr_assert_str_eq(report_one_arm(port, " 1200", found), "learned");
+	cr_assert_str_eq(report_one_arm(port, " 1100", found), "either");
+	cr_assert_str_eq(report_one_arm(port, "", found), "either");
+}
+
+Test(report, arm_of_a_flow_that_is_remembered_is_that_of_its_entry)
+{
+	struct arm *arm = &world.controller->service[3].arm;
+	struct larch_bucket *bucket;
+	char found[16];
+	uint64_t hash;
+	unsigned port = report_rim_port(&hash);
+
+	arm_begin(arm, 0, 1000);
+	while (!arm_step(arm, 1e6, 1100)) {
+	}
+	bucket = &world.scene->flows[larch_hash_bucket(hash, SCENE_BUCKETS - 1)];
+	bucket->flow[2].identity.tag = larch_hash_tag(hash) & 0x1fffffff;
+	bucket->flow[2].identity.state = LARCH_FLOW_OPEN;
+	bucket->flow[2].identity.arm = LARCH_ARM_CONTROL;
+	cr_assert_str_eq(report_one_arm(port, "", found), "control");
+	bucket->flow[2].identity.arm = LARCH_ARM_LEARNED;
+	cr_assert_str_eq(report_one_arm(port, "", found), "learned");
+}
+
 /* Where a service tells its flows apart by their sources alone, ports do not matter. */
 Test(report, arm_is_that_of_the_service)
 {
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 0);
 	const char *by_source =
-		larch_hash_arm(larch_hash(&input.tuple, 1, world.scene->settings.seed)) ==
+		larch_hash_arm(larch_hash(&input.tuple, 1, world.scene->settings.seed), 0) ==
 				LARCH_ARM_CONTROL
 			? "control"
 			: "learned";
