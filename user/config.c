@@ -16,10 +16,12 @@
 #include <unistd.h>
 
 #include "config_error.h"
+#include "config_nodes.h"
 #include "config_places.h"
 #include "config_service.h"
 #include "config_text.h"
 #include "config_yaml.h"
+#include "seed.h"
 #include "setting.h"
 
 #define LEAST_ENTRIES	1024
@@ -208,13 +210,15 @@ static struct larch_config *new_config(void)
 	config->limit[LARCH_LIMIT_ECHO] = 1000;
 	config->limit[LARCH_LIMIT_TOO_BIG] = 1000;
 	config->limit[LARCH_LIMIT_CHANCE] = 10000;
+	config->generations.silent = 30;
 	return config;
 }
 
 static int read_root(struct larch_config *config, const struct setting *root)
 {
-	static const char *const keys[] = {"interfaces", "source",   "flow_table", "limits",
-					   "learning",	 "services", NULL};
+	static const char *const keys[] = {"interfaces",  "source",   "flow_table",
+					   "limits",	  "learning", "seed_file",
+					   "generations", "services", NULL};
 	struct setting services;
 	int error;
 
@@ -227,6 +231,7 @@ static int read_root(struct larch_config *config, const struct setting *root)
 	read_flow_table(config, root);
 	read_limits(config->limit, root);
 	read_learning(&config->learning, root);
+	config_nodes_read(root, config);
 	if (!setting_require(root, "services", &services))
 		return 0;
 	return config_service_read(config, &services);
@@ -302,6 +307,21 @@ static ssize_t read_file(const char *file, char *text, size_t size)
 	return got < 0 ? got : (ssize_t)length;
 }
 
+/* The one thing outside of the configuration that is read with it: so that it is refused with it.
+ */
+static int load_seed(struct larch_config **config, struct config_errors *errors)
+{
+	struct config_seed *seed = &(*config)->seed;
+	char why[sizeof(errors->error[0].text)];
+
+	if (!*seed->file || seed_read(seed->file, seed->word, why, sizeof(why)) == 0)
+		return 0;
+	config_error_add(errors, seed->line, seed->column, "seed_file", "%s", why);
+	config_free(*config);
+	*config = NULL;
+	return -EINVAL;
+}
+
 int config_load(const char *file, struct larch_config **out, struct config_errors *errors)
 {
 	const size_t size = CONFIG_MAX_BYTES + 1;
@@ -316,7 +336,7 @@ int config_load(const char *file, struct larch_config **out, struct config_error
 	length = read_file(file, text, size);
 	error = length < 0 ? (int)length : config_parse(text, (size_t)length, out, errors);
 	free(text);
-	return error;
+	return error ? error : load_seed(out, errors);
 }
 
 void config_free(struct larch_config *config)

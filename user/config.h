@@ -18,6 +18,7 @@ struct json_t; /* jansson's json_t */
 
 #define CONFIG_NAME_MAX	      64
 #define CONFIG_PATH_SIZE      160
+#define CONFIG_FILE_MAX	      256	 /* of a file's name, with its end */
 #define CONFIG_MAX_BYTES      (4u << 20) /* of a file */
 #define CONFIG_MAX_DEPTH      16	 /* lists and mappings within one another */
 #define CONFIG_MAX_VALUES     (1u << 18) /* in a file: more than the largest one needs */
@@ -99,6 +100,20 @@ struct config_learning {
 	double step;		  /* largest total variation of a leaf's shares a tick; 0.2 */
 };
 
+/* The generations of several nodes: one writes them, the others follow. */
+struct config_generations {
+	char write[CONFIG_FILE_MAX];  /* file that this node writes; "": none */
+	char follow[CONFIG_FILE_MAX]; /* file that it follows; "": none, and at most one of them */
+	double silent; /* s: a leader that writes nothing for so long is silent; 30 */
+};
+
+/* The secret seed of the flow hash. */
+struct config_seed {
+	char file[CONFIG_FILE_MAX]; /* "": this node makes its own */
+	unsigned line, column;	    /* where the configuration names it */
+	uint64_t word[2];	    /* what the file holds: config_load() reads it */
+};
+
 struct larch_config {
 	struct config_interface *interfaces;
 	size_t interface_count;
@@ -106,6 +121,8 @@ struct larch_config {
 	struct in6_addr source_ipv6;
 	uint32_t flow_entries; /* rounded up to a power of two; used when the maps are created */
 	struct config_learning learning;
+	struct config_generations generations;
+	struct config_seed seed;
 	uint32_t limit[LARCH_LIMIT_COUNT]; /* a second and CPU, by enum larch_limit */
 	struct config_backend *backends;
 	size_t backend_count;
@@ -131,9 +148,10 @@ struct config_errors {
 };
 
 /*
- * Reads and checks a file. 0: *out is complete and owned by the caller. -EINVAL: the file is
- * refused and *errors says why, in the order of the file. Another -errno: it could not be read,
- * or there is no memory. *errors is set in any case; *out is NULL unless 0 is returned.
+ * Reads and checks a file, and the seed's, if there is one. 0: *out is complete and owned by the
+ * caller. -EINVAL: the file is refused and *errors says why, in the order of the file. Another
+ * -errno: it could not be read, or there is no memory. *errors is set in any case; *out is NULL
+ * unless 0 is returned.
  */
 int config_load(const char *file, struct larch_config **out, struct config_errors *errors);
 

@@ -93,8 +93,26 @@ static void adopt_backends(struct controller *controller)
 		log_warning("%u entries of backends in the kernel were damaged; removed", removed);
 }
 
+bool controller_seed_differs(const struct controller *controller)
+{
+	const struct config_seed *seed = &controller->config->seed;
+
+	return *seed->file &&
+	       memcmp(controller->datapath->settings->seed, seed->word, sizeof(seed->word)) != 0;
+}
+
+static void check_seed(const struct controller *controller)
+{
+	if (controller_seed_differs(controller))
+		log_warning("%s: the tables that run were made with another seed, which stays as "
+			    "long as they do: this node hashes unlike those with the file's. "
+			    "'larchd --detach' removes them when it ends",
+			    controller->config->seed.file);
+}
+
 static int open_kernel_part(struct controller *controller)
 {
+	const struct config_seed *seed = &controller->config->seed;
 	size_t count;
 	const struct config_interface *list = controller_interfaces(controller, &count);
 	int error = datapath_open(&controller->datapath, controller->options.pin_directory, list,
@@ -112,9 +130,11 @@ static int open_kernel_part(struct controller *controller)
 	if (controller->datapath->settings->abi == LARCH_ABI &&
 	    controller->datapath->settings->bucket_mask != controller->datapath->buckets - 1)
 		log_warning("the settings in the kernel did not fit the flow table; repaired");
-	error = publisher_settings(controller->datapath);
+	error = publisher_settings(controller->datapath, *seed->file ? seed->word : NULL);
 	if (error)
 		log_error("cannot write the settings: %s", strerror(-error));
+	else
+		check_seed(controller);
 	return error;
 }
 
@@ -275,6 +295,7 @@ int controller_reload(struct controller *controller, struct config_errors *error
 		note_reload_error(controller, errors, error);
 		return error;
 	}
+	check_seed(controller);
 	controller_attach(controller); /* what fails is logged, and shown by the status */
 	controller->ticked_ns = 0;     /* the interval may be another one */
 	controller->reload_failed = false;

@@ -111,6 +111,9 @@ void controller_watch_interfaces(struct controller *controller);
 /* The service of that name; NULL: none. */
 struct service *controller_service(struct controller *controller, const char *name);
 
+/* Does the flow table that runs hash by another seed than the configured one? */
+bool controller_seed_differs(const struct controller *controller);
+
 /* --- between the controller's own files --- */
 
 /*

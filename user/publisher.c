@@ -17,10 +17,10 @@
 #define IN_FLIGHT_MOST	   65535
 #define VERSION_AND_LENGTH 0x45 /* of an IPv4 header without options */
 
-int publisher_settings(struct datapath *datapath)
+int publisher_settings(struct datapath *datapath, const uint64_t *seed)
 {
 	struct larch_settings *settings = datapath->settings;
-	uint64_t seed[2], token[2];
+	uint64_t random[2], token[2];
 
 	/* What follows from the configuration stays until that is applied; who captures, goes on.
 	 */
@@ -30,10 +30,10 @@ int publisher_settings(struct datapath *datapath)
 	__atomic_store_n(&settings->bucket_mask, datapath->buckets - 1, __ATOMIC_RELAXED);
 	if (settings->abi == LARCH_ABI)
 		return 0;
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
+	if (getrandom(random, sizeof(random), 0) != sizeof(random) ||
 	    getrandom(token, sizeof(token), 0) != sizeof(token))
 		return -errno;
-	memcpy(settings->seed, seed, sizeof(seed));
+	memcpy(settings->seed, seed ? seed : random, sizeof(settings->seed));
 	memcpy(settings->token, token, sizeof(token));
 	settings->hz = datapath_tick_rate(datapath);
 	settings->stamp_shift = datapath_ticks_shift(settings->hz);

@@ -10,8 +10,11 @@
 #include "mix.h"
 #include "netlink.h"
 
-/* Secret seed, size of the flow table, version. Keeps a seed that is there. */
-int publisher_settings(struct datapath *datapath);
+/*
+ * Secret seed (NULL: by chance), size of the flow table, version. Keeps a seed that is there: flows
+ * live by it.
+ */
+int publisher_settings(struct datapath *datapath, const uint64_t *seed);
 
 /*
  * Builds the bank that is neither current nor last, then makes it current by one store. Numbers

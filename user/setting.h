@@ -85,6 +85,9 @@ bool setting_hex(const struct setting *setting, size_t bytes, uint8_t *out);
 /* 1 to 63 of [A-Za-z0-9._-]. */
 bool setting_name(const struct setting *setting, char out[CONFIG_NAME_MAX]);
 
+/* The whole way to a file: from '/' on, in printable characters. */
+bool setting_file(const struct setting *setting, char out[CONFIG_FILE_MAX]);
+
 /* The name that an interface may have. */
 bool setting_interface(const struct setting *setting, char out[IFNAMSIZ]);
 

@@ -238,6 +238,27 @@ bool setting_name(const struct setting *setting, char out[CONFIG_NAME_MAX])
 	return true;
 }
 
+bool setting_file(const struct setting *setting, char out[CONFIG_FILE_MAX])
+{
+	const char *text = setting_text(setting);
+	size_t length = text ? strlen(text) : 0;
+	bool good =
+		length > 1 && length < CONFIG_FILE_MAX && *text == '/' && text[length - 1] != '/';
+
+	for (size_t i = 0; good && i < length; i++)
+		good = text[i] >= ' ' && text[i] <= '~';
+	if (!good) {
+		setting_expect(setting,
+			       "a file with its whole path, such as /var/lib/larch/generations, of "
+			       "at most %u printable characters",
+			       CONFIG_FILE_MAX - 1);
+		return false;
+	}
+	memset(out, 0, CONFIG_FILE_MAX);
+	memcpy(out, text, length);
+	return true;
+}
+
 /* Whether the kernel takes it (dev_valid_name in net/core/dev.c); no control characters either. */
 static bool is_interface(const char *text)
 {
