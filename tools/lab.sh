@@ -4,16 +4,18 @@
 # sourced. lab_up builds it, lab_down removes every trace; call lab_down from a trap on EXIT.
 #
 #   client ── router ── balancer (Larch, XDP on its only link)
+#                ├───── balancer2 ... (if LAB_NODES says so: the router spreads flows over all)
 #                └───── b1 ... bN (agent by XDP, the VIP on lo, answers go straight to the client)
 #
 #   clients    10.1.0.0/24 10.2.0.0/24 10.3.0.0/24   fd00:1::/48 fd00:2::/48 fd00:3::/48
 #   VIP        10.99.0.1  fd00:99::1
 #   backends   10.50.N.2  fd00:50:N::2
-#   balancer   10.60.0.2  fd00:60::2
+#   balancer   10.60.0.2  fd00:60::2   balancer2  10.61.0.2  fd00:61::2
 
 BUILD=${BUILD:-build}
 LAB_ID=${LAB_ID:-larch-$$}
 LAB_BACKENDS=${LAB_BACKENDS:-4}
+LAB_NODES=${LAB_NODES:-1} # balancers, at most 9
 LAB_MTU=${LAB_MTU:-1500} # the clients'; the others' leaves room for tunnels
 LAB_FRAGS=		 # of the names of BPF objects: those for jumbo frames, if they are needed
 [ "$LAB_MTU" -le 3000 ] || LAB_FRAGS=.frags
@@ -76,6 +78,16 @@ lab_node() {
 		done'
 }
 
+# Addresses and routes of a node's end, which it loses with its link: $2 and $3 the networks.
+lab_address() {
+	local node=$1 four=$2 six=$3
+	lab_in "$node" sh -c "ip addr replace $four.2/24 dev eth0
+		ip -6 addr replace $six::2/64 dev eth0 nodad
+		ip link set eth0 up
+		ip route replace default via $four.1
+		ip -6 route replace default via $six::1"
+}
+
 # A link between the router and a node: $2 its name at the router, $3 and $4 the networks without
 # their last number: the router is 1, the node 2. The node's end is eth0, its default route.
 lab_link() {
@@ -85,24 +97,72 @@ lab_link() {
 	lab_in router sh -c "ip addr add $four.1/24 dev $name
 		ip -6 addr add $six::1/64 dev $name nodad
 		ip link set $name up"
-	lab_in "$node" sh -c "ip addr add $four.2/24 dev eth0
-		ip -6 addr add $six::2/64 dev eth0 nodad
-		ip link set eth0 up
-		ip route add default via $four.1
-		ip -6 route add default via $six::1"
+	lab_address "$node" "$four" "$six"
 }
 
 lab_backend_names() {
 	seq -f b%g 1 "$LAB_BACKENDS"
 }
 
+# balancer, balancer2, balancer3 ...
+lab_nodes() {
+	seq -f balancer%g 1 "$LAB_NODES" | sed 's/^balancer1$/balancer/'
+}
+
+# The networks between the router and a balancer: "10.61.0 fd00:61".
+lab_networks() {
+	local n=${1#balancer}
+	n=$((60 + ${n:-1} - 1))
+	echo "10.$n.0 fd00:$n"
+}
+
+# The balancer is gone, as by a cable that was pulled; and is there again.
+lab_node_down() {
+	lab_in "$1" ip link set eth0 down
+}
+
+lab_node_up() {
+	# shellcheck disable=SC2046 # two words
+	lab_address "$1" $(lab_networks "$1")
+}
+
+# What the router sends to the VIPs goes to these balancers alone, by a hash of addresses and ports.
+lab_route_vips() {
+	local node four=() six=() networks
+	for node in "$@"; do
+		read -r -a networks <<<"$(lab_networks "$node")"
+		four+=(nexthop via "${networks[0]}.2" dev "$node")
+		six+=(nexthop via "${networks[1]}::2" dev "$node")
+	done
+	lab_in router ip route replace $LAB_VIP4 "${four[@]}" &&
+		lab_in router ip -6 route replace $LAB_VIP6 "${six[@]}"
+}
+
+lab_wire_balancers() {
+	local node
+	for node in $(lab_nodes); do
+		# shellcheck disable=SC2046 # two words
+		lab_node "$node" && lab_link "$node" "$node" $(lab_networks "$node") $((LAB_MTU + 100)) || return
+		# Without checksum offload: what XDP sees must be what is on the wire.
+		lab_in router ethtool -K "$node" tx off >/dev/null
+		# Whoever is gone must not have flows any more.
+		lab_in router sh -c "for i in all $node; do
+			echo 1 > /proc/sys/net/ipv4/conf/\$i/ignore_routes_with_linkdown
+			echo 1 > /proc/sys/net/ipv6/conf/\$i/ignore_routes_with_linkdown
+		done"
+	done
+	lab_in router sh -c 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy
+		echo 1 > /proc/sys/net/ipv6/fib_multipath_hash_policy'
+	# shellcheck disable=SC2046 # names
+	lab_route_vips $(lab_nodes)
+}
+
 lab_wire() {
 	local prefix n
-	lab_node router && lab_node client && lab_node balancer || return
+	lab_node router && lab_node client || return
 	lab_in router sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward
 		echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
-	lab_link client client 10.70.0 fd00:70 "$LAB_MTU" &&
-		lab_link balancer balancer 10.60.0 fd00:60 $((LAB_MTU + 100)) || return
+	lab_link client client 10.70.0 fd00:70 "$LAB_MTU" && lab_wire_balancers || return
 	for n in $(seq 1 "$LAB_BACKENDS"); do
 		lab_node "b$n" && lab_link "b$n" "b$n" "10.50.$n" "fd00:50:$n" $((LAB_MTU + 100)) || return
 		lab_in "b$n" ip addr add $LAB_VIP4/32 dev lo
@@ -116,18 +176,17 @@ lab_wire() {
 		lab_in client ip -6 route add local "$prefix" dev lo
 		lab_in router ip -6 route add "$prefix" via fd00:70::2
 	done
-	lab_in router ip route add $LAB_VIP4 via 10.60.0.2
-	lab_in router ip -6 route add $LAB_VIP6 via fd00:60::2
-	# Without checksum offload: what XDP sees must be what is on the wire.
 	lab_in client ethtool -K eth0 tx off >/dev/null
-	lab_in router ethtool -K balancer tx off >/dev/null
 	lab_in client sh -c 'echo "1024 65535" > /proc/sys/net/ipv4/ip_local_port_range
 		echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind'
 }
 
 lab_programs() {
-	local backend
-	lab_in router ip link set dev balancer xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" || return
+	local backend node
+	for node in $(lab_nodes); do
+		lab_in router ip link set dev "$node" xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" ||
+			return
+	done
 	for backend in $(lab_backend_names); do
 		lab_in "$backend" ip link set dev eth0 xdpdrv obj "$BUILD/agent$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS" ||
 			return

@@ -69,7 +69,7 @@ int scene_table(const struct scene *scene, struct table *out)
 	struct larch_features *features = calloc(scene->clients, sizeof(*features));
 	struct tally *tally = calloc(scene->clients * scene->members, sizeof(*tally));
 
-	*out = (struct table){scene->clients, scene->members, features, tally};
+	*out = (struct table){scene->clients, scene->members, features, tally, 0};
 	if (!features || !tally) {
 		scene_table_free(out);
 		return -ENOMEM;

@@ -220,6 +220,18 @@ static void tell_breaks(const struct config_service *before, const struct config
 			    now->name);
 }
 
+/* Another file, or another part to play: what was known of the last one says nothing any more. */
+static void change_nodes(struct controller *controller, const struct larch_config *before)
+{
+	const struct config_generations *was = &before->generations;
+	const struct config_generations *now = &controller->config->generations;
+
+	if (strcmp(was->write, now->write) == 0 && strcmp(was->follow, now->follow) == 0)
+		return;
+	nodes_reset(&controller->nodes);
+	nodes_look(controller);
+}
+
 /* Everything that can be refused has been checked: what fails from here on is memory alone. */
 static int commit(struct controller *controller, struct larch_config *config, const uint16_t *id)
 {
@@ -229,6 +241,8 @@ static int commit(struct controller *controller, struct larch_config *config, co
 	int error = 0;
 
 	controller->config = config;
+	if (before)
+		change_nodes(controller, before);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		known[i] = controller->service[i].config;
 		controller->service[i].config = NULL;

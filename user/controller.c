@@ -175,6 +175,7 @@ int controller_open(struct controller **out, const struct controller_options *op
 		goto fail;
 	}
 	set_warm_up(controller);
+	nodes_look(controller);
 	controller->config = NULL;
 	error = controller_apply(controller, config);
 	if (error) {
@@ -211,6 +212,7 @@ void controller_close(struct controller *controller, bool detach)
 		if (controller->service[i].used)
 			service_close(&controller->service[i]);
 	}
+	nodes_reset(&controller->nodes);
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);

@@ -15,6 +15,7 @@
 #include "entries.h"
 #include "flows.h"
 #include "netlink.h"
+#include "nodes.h"
 #include "registry.h"
 #include "service.h"
 
@@ -61,6 +62,7 @@ struct controller {
 	struct stage_time stage[STAGES];
 	struct entries *entries;	   /* what larch_vips holds; NULL: not written yet */
 	bool addresses_changed;		   /* of tunnels or backends, since they were written */
+	struct nodes nodes;		   /* leader and followers */
 	struct flows_count flows;	   /* of the last walk */
 	int64_t leak[LARCH_MAX_BACKENDS];  /* live count less counted, at the last walk */
 	struct interface_state *interface; /* of those that the program was attached to */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "generation.h"
 
 int generation_new(struct generation **out, size_t leaves, size_t members)
@@ -41,32 +42,18 @@ void generation_free(struct generation *generation)
 	free(generation);
 }
 
-/* FNV-1a, 64 bits, by words: only a change has to show, nobody attacks it. */
-static uint64_t fold(uint64_t hash, const void *bytes, size_t length)
-{
-	const unsigned char *at = bytes;
-	uint64_t word;
-
-	for (; length >= sizeof(word); length -= sizeof(word), at += sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		hash = (hash ^ word) * 0x100000001b3ull;
-		hash ^= hash >> 32;
-	}
-	while (length--)
-		hash = (hash ^ *at++) * 0x100000001b3ull;
-	return hash;
-}
-
 uint64_t generation_digest(const struct generation *generation)
 {
 	const struct larch_plan *plan = &generation->plan;
-	uint64_t hash = 0xcbf29ce484222325ull;
+	uint64_t hash = DIGEST_BEGIN;
 
-	hash = fold(hash, &plan->flags, sizeof(plan->flags));
-	hash = fold(hash, &plan->members, sizeof(*plan) - offsetof(struct larch_plan, members));
-	hash = fold(hash, generation->ring,
-		    (LARCH_RING_LEAF + generation->leaves) * sizeof(*generation->ring));
-	return fold(hash, generation->costs, generation->leaves * sizeof(*generation->costs));
+	hash = digest_fold(hash, &plan->flags, sizeof(plan->flags));
+	hash = digest_fold(hash, &plan->members,
+			   sizeof(*plan) - offsetof(struct larch_plan, members));
+	hash = digest_fold(hash, generation->ring,
+			   (LARCH_RING_LEAF + generation->leaves) * sizeof(*generation->ring));
+	return digest_fold(hash, generation->costs,
+			   generation->leaves * sizeof(*generation->costs));
 }
 
 /* Shares of the members in a ring, counted from its slots. */
@@ -96,7 +83,7 @@ static int check_plan(const struct larch_plan *plan)
 	return 0;
 }
 
-int generation_read(struct generation **out, const struct larch_plan *plan,
+int generation_make(struct generation **out, const struct larch_plan *plan,
 		    const struct larch_ring *rings, const struct larch_costs *costs)
 {
 	struct generation *generation;
@@ -114,10 +101,92 @@ int generation_read(struct generation **out, const struct larch_plan *plan,
 	for (size_t leaf = 0; leaf < generation->leaves; leaf++)
 		count_shares(&rings[LARCH_RING_LEAF + leaf], generation->members,
 			     generation->share + leaf * generation->members);
-	if (generation_digest(generation) != plan->digest) {
+	generation->plan.digest = generation_digest(generation);
+	*out = generation;
+	return 0;
+}
+
+int generation_read(struct generation **out, const struct larch_plan *plan,
+		    const struct larch_ring *rings, const struct larch_costs *costs)
+{
+	struct generation *generation;
+	int error = generation_make(&generation, plan, rings, costs);
+
+	if (error)
+		return error;
+	if (generation->plan.digest != plan->digest) {
 		generation_free(generation);
 		return -EINVAL;
 	}
 	*out = generation;
+	return 0;
+}
+
+static void set_members(struct larch_plan *plan, const uint16_t *backend, size_t members)
+{
+	memset(plan->member_of, LARCH_NO_MEMBER, sizeof(plan->member_of));
+	plan->members = (uint32_t)members;
+	for (size_t i = 0; i < members; i++) {
+		plan->member[i] = backend[i];
+		plan->member_of[backend[i]] = (uint8_t)i;
+	}
+}
+
+/* What the walk does not reach is 0, so that it makes no difference. */
+static void copy_tree(struct larch_tree *to, const struct larch_tree *from)
+{
+	size_t leaves = 1u << from->depth;
+
+	to->depth = from->depth;
+	to->leaves = from->leaves;
+	for (size_t i = 0; i + 1 < leaves; i++) {
+		to->node[i].feature = from->node[i].feature;
+		to->node[i].threshold = from->node[i].threshold;
+	}
+	memcpy(to->leaf, from->leaf, leaves * sizeof(to->leaf[0]));
+}
+
+static uint8_t renumbered(const uint8_t *place, size_t members, uint8_t member)
+{
+	return member < members ? place[member] : LARCH_NO_MEMBER;
+}
+
+static void renumber_leaf(struct generation *to, const struct generation *from,
+			  const uint8_t *place, size_t leaf)
+{
+	for (size_t i = 0; i < from->members; i++) {
+		to->share[leaf * to->members + place[i]] = from->share[leaf * from->members + i];
+		to->costs[leaf].member[place[i]] = from->costs[leaf].member[i];
+	}
+	to->demand[leaf] = from->demand[leaf];
+}
+
+int generation_renumber(struct generation **out, const struct generation *from,
+			const uint8_t *place, const uint16_t *backend, size_t members)
+{
+	struct generation *to;
+	int error = generation_new(&to, from->leaves, members);
+
+	if (error)
+		return error;
+	to->plan.flags = from->plan.flags;
+	set_members(&to->plan, backend, members);
+	copy_tree(&to->plan.tree, &from->plan.tree);
+	for (size_t ring = 0; ring < LARCH_RING_LEAF + from->leaves; ring++) {
+		for (size_t slot = 0; slot < LARCH_RING_SLOTS; slot++) {
+			const struct larch_slot *was = &from->ring[ring].slot[slot];
+
+			to->ring[ring].slot[slot] = (struct larch_slot){
+				.primary = renumbered(place, from->members, was->primary),
+				.secondary = renumbered(place, from->members, was->secondary),
+			};
+		}
+	}
+	for (size_t leaf = 0; leaf < from->leaves; leaf++)
+		renumber_leaf(to, from, place, leaf);
+	for (size_t i = 0; i < from->members; i++)
+		to->capacity[place[i]] = from->capacity[i];
+	to->plan.digest = generation_digest(to);
+	*out = to;
 	return 0;
 }

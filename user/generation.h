@@ -32,6 +32,17 @@ void generation_free(struct generation *generation);
 /* Hash of everything in it but its number: equal on all nodes for equal inputs. */
 uint64_t generation_digest(const struct generation *generation);
 
-/* Back from the kernel's tables; shares are counted from the rings. -EINVAL: they make no sense. */
+/* From tables; shares are counted from the rings. -EINVAL: they make no sense. */
+int generation_make(struct generation **out, const struct larch_plan *plan,
+		    const struct larch_ring *rings, const struct larch_costs *costs);
+
+/* The same, back from the kernel. -EINVAL also where the digest is not theirs. */
 int generation_read(struct generation **out, const struct larch_plan *plan,
 		    const struct larch_ring *rings, const struct larch_costs *costs);
+
+/*
+ * The same with other numbers: member i becomes member place[i], of `members`; backend[] are the
+ * ids of these. Those that no member becomes take no flows. The places differ, and are there.
+ */
+int generation_renumber(struct generation **out, const struct generation *from,
+			const uint8_t *place, const uint16_t *backend, size_t members);

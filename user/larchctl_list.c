@@ -108,6 +108,19 @@ static void show_panic(const json_t *service)
 		       larchctl_number(service, "well"), larchctl_number(service, "meant"));
 }
 
+/* Is it as the leader has it? */
+static void show_node(const json_t *node)
+{
+	bool why = json_is_string(json_object_get(node, "why"));
+
+	if (!json_is_boolean(json_object_get(node, "agrees")))
+		return;
+	printf("  follows: digest %.8s, the leader's %.8s: %s%s%s\n", larchctl_text(node, "digest"),
+	       larchctl_text(node, "leader_digest"),
+	       larchctl_true(node, "agrees") ? "they agree" : "THEY DIFFER", why ? "; " : "",
+	       why ? larchctl_text(node, "why") : "");
+}
+
 /* Of a backend that is to have none: flows whose clients may have vanished. */
 static const char *silent_text(const json_t *backend, char *out, size_t size)
 {
@@ -160,6 +173,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 		show_flood(json_object_get(service, "flood"));
 		show_agents(json_object_get(service, "agents"));
 		show_panic(service);
+		show_node(json_object_get(service, "nodes"));
 		json_array_foreach (json_object_get(service, "backends"), j, backend)
 			add_backend(columns, backend);
 		columns_print(columns, stdout, 2);

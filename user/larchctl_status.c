@@ -81,6 +81,57 @@ static void show_services(const json_t *answer)
 	}
 }
 
+static void show_node_services(const json_t *list, bool follows)
+{
+	struct columns *columns =
+		columns_new(follows ? "SERVICE >GENERATION DIGEST >LEADER'S DIGEST AGREES"
+				    : "SERVICE >GENERATION DIGEST");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		bool agrees = larchctl_true(item, "agrees");
+		bool why = json_is_string(json_object_get(item, "why"));
+
+		columns_add(columns, larchctl_text(item, "service"));
+		columns_addf(columns, "%.0f", larchctl_number(item, "generation"));
+		columns_addf(columns, "%.8s", larchctl_text(item, "digest"));
+		if (!follows)
+			continue;
+		if (json_is_integer(json_object_get(item, "leader_generation")))
+			columns_addf(columns, "%.0f", larchctl_number(item, "leader_generation"));
+		else
+			columns_add(columns, "-");
+		columns_addf(columns, "%.8s", larchctl_text(item, "leader_digest"));
+		columns_addf(columns, "%s%s%s", agrees ? "yes" : "NO", why ? ": " : "",
+			     why ? larchctl_text(item, "why") : "");
+	}
+	columns_print(columns, stdout, 0);
+}
+
+/* What a node of several has of the others. */
+static void show_nodes(const json_t *nodes)
+{
+	bool follows = strcmp(larchctl_text(nodes, "role"), "follower") == 0;
+	bool known = json_is_string(json_object_get(nodes, "leader"));
+	bool aged = json_is_number(json_object_get(nodes, "age_s"));
+	char age[COLUMNS_NUMBER];
+
+	if (!json_is_object(nodes))
+		return;
+	printf("\n%s %s", follows ? "follows" : "leads by", larchctl_text(nodes, "file"));
+	if (follows)
+		printf(", of %s", known ? larchctl_text(nodes, "leader") : "nobody yet");
+	if (aged)
+		printf("; %s %s ago%s", follows ? "last news" : "written",
+		       columns_time(larchctl_number(nodes, "age_s"), age),
+		       larchctl_true(nodes, "silent") ? ": SILENT" : "");
+	puts("");
+	if (json_is_string(json_object_get(nodes, "trouble")))
+		printf("  REFUSED: it %s\n", larchctl_text(nodes, "trouble"));
+	show_node_services(json_object_get(nodes, "services"), follows);
+}
+
 static void show_tables(const json_t *answer)
 {
 	const json_t *flows = json_object_get(answer, "flow_table");
@@ -145,6 +196,7 @@ void larchctl_show_status(const struct larchctl *ctl, const json_t *answer)
 	show_head(answer);
 	show_interfaces(answer);
 	show_services(answer);
+	show_nodes(json_object_get(answer, "nodes"));
 	show_tables(answer);
 	show_tick(answer);
 	show_outcomes(ctl, answer);

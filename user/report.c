@@ -92,7 +92,7 @@ const char *report_state(const struct service *service)
 	static const char *const names[] = {
 		[SERVICE_OFF] = "off",	     [SERVICE_WAITING] = "waiting",
 		[SERVICE_SHADOW] = "shadow", [SERVICE_LEARNED] = "learned",
-		[SERVICE_JUDGED] = "judged",
+		[SERVICE_JUDGED] = "judged", [SERVICE_FOLLOWS] = "follows",
 	};
 
 	return names[service->state];

@@ -140,6 +140,13 @@ json_t *report_flood_json(const struct controller *controller, const struct serv
  */
 json_t *report_agents_json(const struct service *service);
 
+/* What a node of several does with its generations: see report_nodes.c. */
+json_t *report_nodes(struct controller *controller);
+json_t *report_nodes_service(struct controller *controller, const struct service *service);
+
+/* Adds what an operator has to know of it to a list of texts. */
+void report_nodes_warn(struct controller *controller, json_t *list);
+
 /* What of a service's policy bears upon where a flow goes: ["..."]. */
 json_t *report_notes(const struct config_service *service);
 

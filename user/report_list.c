@@ -4,6 +4,7 @@
  *    "signal","signal_reason","policy":{...},
  *    "flood":null or {"present","since_s","floods","lasted_s"},
  *    "agents":null or {"answer","next_try_s"},
+ *    "nodes":null or {...}: see report_nodes.c,
  *    "backends":[{"backend","id","address","weight","share","flows","silent","in_flight",
  *                 "net_us","service_us","slowdown","state","reason","age_s"}],
  *    "well","meant","panic"}],
@@ -48,16 +49,16 @@ static json_t *one_service(struct controller *controller, struct service *servic
 		json_array_append_new(vips, report_vip(&service->config->vips[i]));
 	for (size_t i = 0; i < service->members; i++)
 		json_array_append_new(backends, one_backend(controller, service, i));
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:b}",
-			 "service", service->config->name, "state", report_state(service), "reason",
-			 report_string(service->reason), "learned", report_is_learned(service),
-			 "vips", vips, "policy", report_policy(service->config), "flood",
-			 report_flood_json(controller, service), "agents",
-			 report_agents_json(service), "backends", backends, "signal",
-			 config_signal_text(service_signal(service)), "signal_reason",
-			 report_string(service_signal_reason(service)), "well",
-			 (json_int_t)service->count.well, "meant", (json_int_t)service->count.meant,
-			 "panic", service->count.panic);
+	return json_pack(
+		"{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:b, s:o}",
+		"service", service->config->name, "state", report_state(service), "reason",
+		report_string(service->reason), "learned", report_is_learned(service), "vips", vips,
+		"policy", report_policy(service->config), "flood",
+		report_flood_json(controller, service), "agents", report_agents_json(service),
+		"backends", backends, "signal", config_signal_text(service_signal(service)),
+		"signal_reason", report_string(service_signal_reason(service)), "well",
+		(json_int_t)service->count.well, "meant", (json_int_t)service->count.meant, "panic",
+		service->count.panic, "nodes", report_nodes_service(controller, service));
 }
 
 static json_t *leaving(const struct controller *controller)

@@ -10,6 +10,7 @@
  *               "generation","digest","leaves","published","age_ticks","backends","usable",
  *               "control_one_in","flood":null or {"present","since_s","floods","lasted_s"},
  *               "agents":null or {"answer","next_try_s"}}],
+ *  "nodes":null or {...}: see report_nodes.c,
  *  "tick":{"interval_ms","ticks","stages":[{"stage","last_us","most_us","mean_us"}]},
  *  "outcomes":[{"outcome","number","verdict","packets","bytes","text"}]}
  */
@@ -235,7 +236,7 @@ static void warn_of_own(json_t *list, const struct controller *controller,
 }
 
 /* What an operator has to know first. */
-static json_t *warnings(const struct controller *controller)
+static json_t *warnings(struct controller *controller)
 {
 	json_t *list = json_array();
 	size_t count;
@@ -269,6 +270,7 @@ static json_t *warnings(const struct controller *controller)
 			warn(list, "%s: learning was worse than control and is switched off",
 			     service->config->name);
 	}
+	report_nodes_warn(controller, list);
 	if (fill(controller, false) > NEARLY_FULL)
 		warn(list, "%s", "the flow table is nearly full");
 	if ((double)controller->cells > NEARLY_FULL * LARCH_MAX_CELLS)
@@ -281,13 +283,13 @@ json_t *report_status(struct controller *controller, const json_t *request)
 	time_t uptime = time(NULL) - controller->started;
 
 	(void)request;
-	return json_pack("{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o}",
-			 "version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s",
-			 (json_int_t)uptime, "adopted",
-			 controller->datapath && controller->datapath->adopted, "config",
-			 config(controller), "warnings", warnings(controller), "interfaces",
-			 interfaces(controller), "flow_table", flow_table(controller), "cells",
-			 "used", (json_int_t)controller->cells, "limit", LARCH_MAX_CELLS,
-			 "services", services(controller), "tick", tick(controller), "outcomes",
-			 all_outcomes(controller));
+	return json_pack(
+		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, s:o}",
+		"version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)uptime,
+		"adopted", controller->datapath && controller->datapath->adopted, "config",
+		config(controller), "warnings", warnings(controller), "interfaces",
+		interfaces(controller), "flow_table", flow_table(controller), "cells", "used",
+		(json_int_t)controller->cells, "limit", LARCH_MAX_CELLS, "services",
+		services(controller), "nodes", report_nodes(controller), "tick", tick(controller),
+		"outcomes", all_outcomes(controller));
 }

@@ -270,6 +270,26 @@ static bool any_usable(const struct service *service)
 	return false;
 }
 
+/* Takes over what the leader has of the service, unless that is in force. False: there is nothing.
+ */
+static bool follow(struct controller *controller, struct service *service)
+{
+	struct generation *next = nodes_generation(controller, service);
+	char why[120];
+
+	if (!next)
+		return false;
+	if (service->current && service->current->plan.digest == next->plan.digest) {
+		service->members_changed = false;
+		generation_free(next);
+		return true;
+	}
+	snprintf(why, sizeof(why), "generation of %s", controller->nodes.leader->node);
+	if (publish(controller, service, next, why) != 0)
+		generation_free(next);
+	return true;
+}
+
 void service_republish(struct controller *controller, struct service *service, const char *why)
 {
 	struct learner_input input;
@@ -282,6 +302,8 @@ void service_republish(struct controller *controller, struct service *service, c
 		service->members_changed = false;
 		return;
 	}
+	if (nodes_follows(controller) && follow(controller, service))
+		return;
 	set_input(controller, service, &input);
 	if (input.last && service->config->learning != CONFIG_LEARNING_OFF)
 		error = learner_keep(&input, &next);
@@ -297,7 +319,10 @@ void service_republish(struct controller *controller, struct service *service, c
 static void set_state(struct service *service, enum service_state state, const char *reason)
 {
 	if (service->state != state && state != SERVICE_JUDGED) /* the verdict has been logged */
-		log_info("%s: %s", service->config->name, reason ? reason : "learning steers");
+		log_info("%s: %s", service->config->name,
+			 reason			    ? reason
+			 : state == SERVICE_FOLLOWS ? "follows the leader"
+						    : "learning steers");
 	service->state = state;
 	service->reason = reason;
 }
@@ -313,6 +338,9 @@ static struct generation *learn(struct controller *controller, struct service *s
 
 	set_input(controller, service, &input);
 	error = cells_table(service->cells, &table);
+	/* The numbers of interfaces are each node's own. */
+	if (*controller->config->generations.write)
+		table.ignored = 1u << LARCH_FEATURE_INGRESS;
 	input.table = &table;
 	if (!error)
 		error = learner_train(&input, &next);
@@ -523,6 +551,19 @@ static void choose_signal(struct controller *controller, struct service *service
 	controller_write_policy(controller, service);
 }
 
+/* A follower's part: it watches how both arms go, and leaves it to the leader what follows. */
+static void tick_follower(struct controller *controller, struct service *service, uint64_t *clock)
+{
+	observe(controller, service);
+	judge_observe(service->judge, cells_arms(service->cells));
+	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
+	controller_clock(controller, STAGE_JUDGE, clock);
+	if (nodes_leader_digest(controller, service) != nodes_digest(controller, service))
+		follow(controller, service);
+	set_state(service, SERVICE_FOLLOWS, nodes_why(controller, service));
+	controller_clock(controller, STAGE_PUBLISH, clock);
+}
+
 void service_tick(struct controller *controller, struct service *service)
 {
 	uint64_t clock = clock_now();
@@ -532,7 +573,9 @@ void service_tick(struct controller *controller, struct service *service)
 	service->members_changed |= members_refresh(controller, service);
 	choose_signal(controller, service);
 	cells_statistics(service->cells, &service->counted);
-	if (service->config->learning == CONFIG_LEARNING_OFF) {
+	if (nodes_follows(controller)) {
+		tick_follower(controller, service, &clock);
+	} else if (service->config->learning == CONFIG_LEARNING_OFF) {
 		set_state(service, SERVICE_OFF, "learning is off");
 	} else if (service->config->signal == LARCH_SIGNAL_NONE) {
 		set_state(service, SERVICE_OFF, "nothing can be timed (signal: none)");

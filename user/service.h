@@ -34,6 +34,7 @@ enum service_state {
 	SERVICE_SHADOW,	 /* learns, but all flows go by the control ring */
 	SERVICE_LEARNED, /* the learned arm is steered by what was learned */
 	SERVICE_JUDGED,	 /* learned was worse than control: switched off for a while */
+	SERVICE_FOLLOWS, /* steers by what another node has learned */
 };
 
 /* One generation that was published, for the record. */

@@ -22,6 +22,7 @@ struct table {
 	size_t members;
 	const struct larch_features *features; /* [rows] */
 	const struct tally *tally;	       /* [rows][members] */
+	unsigned ignored;		       /* features that no split may ask for, as bits */
 };
 
 /* Decayed flows that a row stands for: at each member its connects or responses, the larger. */

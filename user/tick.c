@@ -163,6 +163,7 @@ void controller_tick(struct controller *controller)
 	controller_drop_faded(controller);
 	controller_watch_interfaces(controller);
 	read_samples(controller);
+	nodes_look(controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		if (controller->service[i].used)
 			service_tick(controller, &controller->service[i]);
@@ -172,6 +173,7 @@ void controller_tick(struct controller *controller)
 	if (controller->ticks % walk_ticks == 0)
 		walk_flows(controller);
 	controller_follow_addresses(controller);
+	nodes_write(controller);
 	for (size_t i = 0; i < STAGES; i++) {
 		struct stage_time *time = &controller->stage[i];
 

@@ -253,7 +253,7 @@ static int find_columns(struct work *work, struct tree_rows *out)
 	for (unsigned feature = 0; feature < LARCH_FEATURE_COUNT; feature++) {
 		int error;
 
-		if (!feature_varies(work->table, feature))
+		if (work->table->ignored >> feature & 1 || !feature_varies(work->table, feature))
 			continue;
 		out->column[out->columns].feature = feature;
 		error = values_make(work, feature, &work->values[out->columns++]);

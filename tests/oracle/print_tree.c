@@ -89,7 +89,7 @@ static int next(void)
 	for (size_t i = 0; i < rows; i++)
 		if (!read_row(members, features, &row[i], &tally[i * members]))
 			goto out;
-	if (!print_tree(&(struct table){rows, members, row, tally}, &options))
+	if (!print_tree(&(struct table){rows, members, row, tally, 0}, &options))
 		result = 1;
 out:
 	free(row);
