@@ -13,6 +13,14 @@
 #include "controller.h"
 #include "report.h"
 
+/* A controller that has just begun has no configuration yet. */
+static const struct config_generations *generations_of(const struct controller *controller)
+{
+	static const struct config_generations none;
+
+	return controller->config ? &controller->config->generations : &none;
+}
+
 static json_t *age(const struct controller *controller, bool follows)
 {
 	uint64_t wrote = controller->nodes.wrote_ns;
@@ -39,12 +47,13 @@ static json_t *leader_generation(const struct controller *controller, const stru
 
 json_t *report_nodes_service(struct controller *controller, const struct service *service)
 {
-	uint64_t own = nodes_digest(controller, service);
-	uint64_t leader = nodes_leader_digest(controller, service);
-	const struct config_generations *generations = &controller->config->generations;
+	const struct config_generations *generations = generations_of(controller);
+	uint64_t own, leader;
 
 	if (!*generations->write && !*generations->follow)
 		return json_null();
+	own = nodes_digest(controller, service);
+	leader = nodes_leader_digest(controller, service);
 	return json_pack(
 		"{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "service", service->config->name,
 		"generation",
@@ -57,7 +66,7 @@ json_t *report_nodes_service(struct controller *controller, const struct service
 
 json_t *report_nodes(struct controller *controller)
 {
-	const struct config_generations *generations = &controller->config->generations;
+	const struct config_generations *generations = generations_of(controller);
 	const struct nodes *nodes = &controller->nodes;
 	bool follows = *generations->follow;
 	json_t *services = json_array();
@@ -92,10 +101,10 @@ static void warn_of_service(struct controller *controller, const struct service 
 
 void report_nodes_warn(struct controller *controller, json_t *list)
 {
-	const struct config_generations *generations = &controller->config->generations;
+	const struct config_generations *generations = generations_of(controller);
 	const struct nodes *nodes = &controller->nodes;
 
-	if (report_is_live(controller) && controller_seed_differs(controller))
+	if (report_is_live(controller) && controller->config && controller_seed_differs(controller))
 		json_array_append_new(
 			list, json_sprintf("the flow table hashes by another seed than that of %s: "
 					   "it was made with it",
