@@ -76,6 +76,11 @@ static json_t *give(struct controller *controller, const json_t *request, const 
 		return report_error(REPORT_USAGE, "%s", errors.error[0].text);
 	if (given.deadline && order != LIFECYCLE_DRAIN)
 		return report_error(REPORT_USAGE, "only a drain has a deadline");
+	if (nodes_follows(controller))
+		return report_error(REPORT_REFUSED,
+				    "this node follows another one and takes its generations as "
+				    "they are: give the order to the leader, or make this node one "
+				    "('write' in place of 'follow', and 'larchctl reload')");
 	if (controller_order(controller, &given) == 0)
 		return report_error(REPORT_NOT_FOUND, "%s%s has %s backend '%s'",
 				    given.service ? "service " : "no service", given.service ?: "",

@@ -231,6 +231,28 @@ test_a_follower_whose_backends_are_others_says_so() {
 	eventually 10 "both agree" agrees
 }
 
+# What an operator does when the leader is lost for good; and then it comes back.
+test_a_follower_becomes_the_leader() {
+	both_start || return
+	refused 1 'give the order to the leader' node_ctl balancer2 drain b1 || return
+	load_start swap --rate 40 --duration 12 --long 50 --long-interval-ms 200
+	sleep 1
+	lab_node_down balancer && node_stop balancer KILL
+	node_config leader >"$LAB_DIR/balancer2.yaml"
+	node_ctl balancer2 reload && same "role" "$(status balancer2 nodes role)" leader || return
+	node_ctl balancer2 drain b1 || return
+	backends="b1 b2 b3 b4" node_config follower >"$LAB_DIR/balancer.yaml"
+	lab_node_up balancer && node_start balancer || return
+	eventually 10 "they agree" agree_swapped || return
+	same "b1's part" "$(node_ctl balancer list -o json | "$BUILD/jsonget" services 0 backends 0 share)" 0.0 || return
+	load_wait && load_unbroken
+}
+
+agree_swapped() {
+	[ "$(status balancer nodes services 0 agrees)" = true ] &&
+		[ "$(status balancer nodes services 0 digest)" = "$(status balancer2 nodes services 0 digest)" ]
+}
+
 test_configurations_of_nodes_that_cannot_work() {
 	node_config leader >"$LAB_DIR/bad.yaml"
 	chmod 644 "$LAB_DIR/seed"
