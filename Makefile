@@ -15,7 +15,7 @@ Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
-	libyaml-dev libjansson-dev iproute2
+	libyaml-dev libjansson-dev libcurl4-openssl-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl libxml2-utils nginx-light nghttp2-client procps iputils-ping \
 	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 python3-aiosmtpd redis-tools tcpdump \
 	python3-sklearn haproxy libnginx-mod-stream
@@ -23,6 +23,7 @@ KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 # What make bench compares Larch with; without them it leaves those rows out.
 BENCH_PACKAGES := nftables
 LIBS     := libbpf libmnl yaml-0.1 jansson
+NEEDED   := $(LIBS) libcurl
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
 	-Wno-sign-conversion -Werror
@@ -34,7 +35,7 @@ cflags  = -std=gnu11 -ffp-contract=off -fno-strict-aliasing $(CFLAGS) $(WARN) -M
 LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lelf -lz -lm
 VERSION := 0.1.0
 
-programs := larchd larchctl
+programs := larchd larchctl larch-prober
 modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
 # A tool is tools/NAME.c; files with an underscore in their name are its further parts.
 tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c tools/sim.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
@@ -44,7 +45,7 @@ packet   := $(wildcard tests/packet/*.c)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%) $(BUILD)/larch-sim
 bpf      := $(foreach name,larch agent,$(BUILD)/$(name).bpf.o $(BUILD)/$(name).frags.bpf.o)
-skeletons := $(patsubst %,$(BUILD)/%.skel.h,larch larch.frags agent agent.frags)
+skeletons := $(patsubst %,$(BUILD)/%.skel.h,larch larch.frags agent agent.frags health)
 vpath %.bpf.c bpf tools
 
 all: $(bpf) $(patsubst tools/%.c,$(BUILD)/%.o,$(wildcard tools/*.bpf.c)) $(BUILD)/pass.frags.bpf.o $(binaries) ## build everything (the default)
@@ -67,8 +68,8 @@ $(BUILD)/.deps-checked: Makefile
 	$(Q)mkdir -p $(BUILD)
 	$(Q)for tool in $(CLANG) llvm-strip $(CC) $(BPFTOOL) pkg-config; do command -v $$tool >/dev/null || \
 		{ echo "larch: $$tool is missing; 'make deps' installs all that is needed"; exit 1; }; done
-	$(Q)pkg-config --exists $(LIBS) || \
-		{ pkg-config --print-errors $(LIBS) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
+	$(Q)pkg-config --exists $(NEEDED) || \
+		{ pkg-config --print-errors $(NEEDED) 2>&1 | head -4; echo "larch: libraries are missing; 'make deps' installs them"; exit 1; }
 	$(Q)touch $@
 
 define compile_bpf
@@ -97,6 +98,9 @@ $(BUILD)/%.o: %.c $(BUILD)/.deps-checked | $(skeletons)
 $(BUILD)/liblarch.a: $(call objects,$(modules))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# The one program that speaks HTTP.
+$(BUILD)/larch-prober: LDLIBS += $(shell pkg-config --libs libcurl 2>/dev/null) -lresolv
 
 $(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/liblarch.a
 	$(call say,LD,$@)
@@ -185,7 +189,7 @@ vmlinux: ## regenerate vmlinux/vmlinux.h from the running kernel
 
 install: all ## install under PREFIX (/usr/local), honouring DESTDIR
 	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/larch $(DESTDIR)$(PREFIX)/share/doc/larch
-	$(Q)install -m 755 $(BUILD)/larchd $(BUILD)/larchctl $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 755 $(programs:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 $(bpf) $(DESTDIR)$(PREFIX)/lib/larch
 	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)sed 's|/usr/local|$(PREFIX)|' tools/examples/larchd.service >$(DESTDIR)$(PREFIX)/share/doc/larch/larchd.service

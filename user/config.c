@@ -346,6 +346,7 @@ void config_free(struct larch_config *config)
 	for (size_t i = 0; i < config->service_count; i++) {
 		free(config->services[i].vips);
 		free(config->services[i].networks);
+		free(config->services[i].health);
 		free(config->services[i].members);
 	}
 	free(config->services);

@@ -15,6 +15,7 @@
 #include "larch/service.h"
 
 struct json_t; /* jansson's json_t */
+struct config_health;
 
 #define CONFIG_NAME_MAX	      64
 #define CONFIG_PATH_SIZE      160
@@ -85,6 +86,7 @@ struct config_service {
 	size_t network_count;
 	uint8_t quic_bytes;  /* of the server id in connection ids; 0: they mean nothing */
 	uint8_t quic_config; /* which of our kinds of connection ids they are */
+	struct config_health *health; /* how backends are checked; NULL: they are not */
 	struct config_member *members;
 	size_t member_count;
 };

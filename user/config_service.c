@@ -92,18 +92,31 @@ static uint8_t read_protocol(const struct setting *mapping)
 
 static int read_service(struct config_reading *reading, size_t index)
 {
-	static const char *const keys[] = {"name",	   "address",
-					   "port",	   "protocol",
-					   "learning",	   "signal",
-					   "forward",	   "backend_port",
-					   "agent",	   "hash",
-					   "state",	   "idle_timeout",
-					   "new_flows",	   "source_rate",
-					   "source_burst", "allow",
-					   "deny",	   "quic",
-					   "slow_start",   "eject_for",
-					   "eject_most",   "panic_threshold",
-					   "backends",	   NULL};
+	static const char *const keys[] = {"name",
+					   "address",
+					   "port",
+					   "protocol",
+					   "learning",
+					   "signal",
+					   "forward",
+					   "backend_port",
+					   "agent",
+					   "hash",
+					   "state",
+					   "idle_timeout",
+					   "new_flows",
+					   "source_rate",
+					   "source_burst",
+					   "allow",
+					   "deny",
+					   "quic",
+					   "health",
+					   "slow_start",
+					   "eject_for",
+					   "eject_most",
+					   "panic_threshold",
+					   "backends",
+					   NULL};
 	struct config_service *service = &reading->config->services[index];
 	struct setting mapping = setting_item(reading->services, index);
 	uint8_t protocol;
@@ -122,6 +135,8 @@ static int read_service(struct config_reading *reading, size_t index)
 	error = config_access_read(reading, &mapping, index);
 	if (!error)
 		error = config_vip_read(reading, &mapping, protocol, index);
+	if (!error)
+		error = config_health_read(&mapping, service);
 	if (!error)
 		error = config_member_read(reading, &mapping, index);
 	if (error)

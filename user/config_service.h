@@ -2,9 +2,9 @@
 /*
  * The part of config.c that reads services: what they are (config_service.c), where clients find
  * them (config_vip.c), their backends (config_member.c), how packets get there (config_forward.c),
- * what is remembered of them (config_flow.c), how backends come and go (config_lifecycle.c), who
- * may ask (config_access.c), what QUIC's connection ids mean (config_quic.c), and whether all of
- * them can live together (config_together.c).
+ * what is remembered of them (config_flow.c), how backends come and go (config_lifecycle.c), how
+ * they are checked (config_health.c), who may ask (config_access.c), what QUIC's connection ids
+ * mean (config_quic.c), and whether all of them can live together (config_together.c).
  */
 #pragma once
 
@@ -73,6 +73,9 @@ bool config_quic_member(const struct setting *mapping, const struct setting *ite
 /* Complains of members whose names in connection ids are the same. */
 void config_quic_check(const struct config_reading *reading, const struct setting *mapping,
 		       size_t index);
+
+/* How its backends are checked. After its addresses. 0 or -ENOMEM. */
+int config_health_read(const struct setting *mapping, struct config_service *service);
 
 /* Services that cannot live together. All of them must have been read without an error. */
 void config_together_check(const struct config_reading *reading);

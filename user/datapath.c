@@ -11,6 +11,7 @@
 
 #include "datapath.h"
 #include "datapath_capture.h"
+#include "datapath_health.h"
 #include "datapath_kernel.h"
 #include "datapath_ticks.h"
 #include "log.h"
@@ -356,6 +357,7 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	if (datapath->kernel) {
+		datapath_health_detach(datapath);
 		datapath_frags_close(datapath);
 		larch_bpf__destroy(datapath->kernel->object);
 		if (datapath->kernel->lock >= 0)

@@ -7,10 +7,13 @@
 #include "larch/plan.h"
 
 struct larch_frags_bpf;
+struct health_bpf;
 
 struct datapath_kernel {
 	struct larch_bpf *object;
 	struct larch_frags_bpf *frags; /* NULL: not needed so far */
+	struct health_bpf *health;     /* the same; see datapath_health.h */
+	bool health_hook;	       /* we made the place for filters on the loopback interface */
 	char pins[192];		       /* folder of a bpffs */
 	int lock;  /* the same, opened; locked while this process writes to the maps */
 	int ticks; /* see datapath_ticks.h */

@@ -63,6 +63,10 @@ struct setting setting_item(const struct setting *setting, size_t index);
 /* The value's text; NULL, silently: it is none, or holds a NUL character. */
 const char *setting_text(const struct setting *setting);
 
+/* The same; of a JSON integer, its digits. */
+#define SETTING_DIGITS 24
+const char *setting_digits(const struct setting *setting, char out[SETTING_DIGITS]);
+
 /* A whole number in decimal digits, or a JSON integer. */
 bool setting_whole(const struct setting *setting, uint32_t least, uint32_t most, uint32_t *out);
 

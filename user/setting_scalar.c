@@ -17,6 +17,14 @@ const char *setting_text(const struct setting *setting)
 	return text && strlen(text) == json_string_length(setting->value) ? text : NULL;
 }
 
+const char *setting_digits(const struct setting *setting, char out[SETTING_DIGITS])
+{
+	if (!json_is_integer(setting->value))
+		return setting_text(setting);
+	snprintf(out, SETTING_DIGITS, "%" JSON_INTEGER_FORMAT, json_integer_value(setting->value));
+	return out;
+}
+
 /* ---- numbers ---- */
 
 #define MOST_DIGITS 15 /* so that the digits, and their power of ten, are exact as a double */
