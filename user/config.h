@@ -84,8 +84,8 @@ struct config_service {
 	double panic_threshold; /* least part of the backends that must be well; 0: no panic */
 	struct config_network *networks; /* by address and bits; none is twice there */
 	size_t network_count;
-	uint8_t quic_bytes;  /* of the server id in connection ids; 0: they mean nothing */
-	uint8_t quic_config; /* which of our kinds of connection ids they are */
+	uint8_t quic_bytes;	      /* of the server id in connection ids; 0: they mean nothing */
+	uint8_t quic_config;	      /* which of our kinds of connection ids they are */
 	struct config_health *health; /* how backends are checked; NULL: they are not */
 	struct config_member *members;
 	size_t member_count;

@@ -185,8 +185,11 @@ int controller_open(struct controller **out, const struct controller_options *op
 		goto fail;
 	}
 	error = controller_attach(controller);
+	if (!error)
+		error = checks_open(&controller->checks, controller);
 	if (error)
 		goto fail;
+	checks_follow(controller->checks);
 	*out = controller;
 	return 0;
 fail:
@@ -202,6 +205,7 @@ void controller_close(struct controller *controller, bool detach)
 
 	if (!controller)
 		return;
+	checks_close(controller->checks);
 	if (detach && controller->datapath && controller->config) {
 		list = controller_interfaces(controller, &count);
 		for (size_t i = 0; i < count; i++)
@@ -298,6 +302,7 @@ int controller_reload(struct controller *controller, struct config_errors *error
 		return error;
 	}
 	check_seed(controller);
+	checks_follow(controller->checks);
 	controller_attach(controller); /* what fails is logged, and shown by the status */
 	controller->ticked_ns = 0;     /* the interval may be another one */
 	controller->reload_failed = false;

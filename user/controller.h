@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "checks.h"
 #include "config.h"
 #include "datapath.h"
 #include "entries.h"
@@ -60,6 +61,7 @@ struct controller {
 	struct registry registry;
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
+	struct checks *checks;		   /* active health checks */
 	struct entries *entries;	   /* what larch_vips holds; NULL: not written yet */
 	bool addresses_changed;		   /* of tunnels or backends, since they were written */
 	struct nodes nodes;		   /* leader and followers */

@@ -132,6 +132,21 @@ static const char *silent_text(const json_t *backend, char *out, size_t size)
 	return out;
 }
 
+/* "up 850 ms ago, 1.24 ms: HTTP 200" */
+static void add_check(struct columns *columns, const json_t *check)
+{
+	char age[COLUMNS_NUMBER], took[COLUMNS_NUMBER];
+
+	if (!json_is_object(check)) {
+		columns_add(columns, "-");
+		return;
+	}
+	columns_addf(columns, "%s %s ago, %s: %s", larchctl_text(check, "verdict"),
+		     columns_us(1e6 * larchctl_number(check, "age_s"), age),
+		     columns_us(1000 * larchctl_number(check, "ms"), took),
+		     larchctl_text(check, "reason"));
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
 	char text[COLUMNS_NUMBER], age[COLUMNS_NUMBER], silent[64] = "";
@@ -152,6 +167,7 @@ static void add_backend(struct columns *columns, const json_t *backend)
 	columns_addf(columns, "%s %s%s%s%s", larchctl_text(backend, "state"),
 		     columns_time(larchctl_number(backend, "age_s"), age), reason ? ": " : "",
 		     reason ? larchctl_text(backend, "reason") : "", silent);
+	add_check(columns, json_object_get(backend, "check"));
 }
 
 void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
@@ -163,7 +179,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 	(void)ctl;
 	json_array_foreach (json_object_get(answer, "services"), i, service) {
 		struct columns *columns = columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
-						      ">INFLIGHT >NET >SVC >SLOWDOWN STATE");
+						      ">INFLIGHT >NET >SVC >SLOWDOWN STATE CHECK");
 
 		if (i > 0)
 			puts("");

@@ -234,6 +234,8 @@ static int open_loop(struct loop *loop, const char *socket)
 	if (!error)
 		error = watch(loop, netlink_fd(loop->controller->netlink));
 	if (!error)
+		error = watch(loop, checks_fd(loop->controller->checks));
+	if (!error)
 		error = watch(loop, control_fd(loop->control));
 	timerfd_settime(loop->watch, 0, &every, NULL);
 	set_timer(loop);
@@ -295,6 +297,8 @@ static void run(struct loop *loop)
 				take_watch(loop);
 			else if (fd == netlink_fd(loop->controller->netlink))
 				controller_network(loop->controller);
+			else if (fd == checks_fd(loop->controller->checks))
+				checks_process(loop->controller->checks);
 			else
 				control_process(loop->control);
 		}

@@ -6,7 +6,8 @@
  *    "agents":null or {"answer","next_try_s"},
  *    "nodes":null or {...}: see report_nodes.c,
  *    "backends":[{"backend","id","address","weight","share","flows","silent","in_flight",
- *                 "net_us","service_us","slowdown","state","reason","age_s"}],
+ *                 "net_us","service_us","slowdown","state","reason","age_s",
+ *                 "check":null or {"verdict","age_s","ms","reason"}}],
  *    "well","meant","panic"}],
  *  "leaving":[{"backend","id","address","flows","silent"}]}
  *
@@ -16,9 +17,24 @@
  */
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "endpoint.h"
 #include "report.h"
+
+/* "verdict" is up, down, or unknown: it could not be asked. */
+static json_t *last_check(const struct controller *controller, const struct service *service,
+			  uint16_t backend)
+{
+	static const char *const words[] = {"up", "down", "unknown"};
+	const struct check_result *last = checks_last(controller->checks, service->id, backend);
+
+	if (!last || !last->at_ns)
+		return json_null();
+	return json_pack("{s:s, s:f, s:f, s:s}", "verdict", words[last->verdict], "age_s",
+			 (double)(clock_now() - last->at_ns) / (double)NS_PER_S, "ms",
+			 last->us / 1000.0, "reason", last->reason);
+}
 
 static json_t *one_backend(const struct controller *controller, const struct service *service,
 			   size_t index)
@@ -28,15 +44,16 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 
 	report_member(controller, service, index, &member);
 	endpoint_address_text(&controller->registry.backend[member.backend].address, address);
-	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I, s:I, s:i, s:o, s:o, s:o, s:s, s:o, s:I}",
-			 "backend", member.name, "id", member.backend, "address", address, "weight",
-			 (json_int_t)member.weight, "share", report_real(member.share), "flows",
-			 (json_int_t)member.flows, "silent",
-			 (json_int_t)controller->flows.silent[member.backend], "in_flight",
-			 member.in_flight, "net_us", report_real(member.net_us), "service_us",
-			 report_real(member.service_us), "slowdown", report_real(member.slowdown),
-			 "state", lifecycle_text(member.state), "reason",
-			 report_string(member.reason), "age_s", report_age(member.since));
+	return json_pack(
+		"{s:s, s:i, s:s, s:I, s:o, s:I, s:I, s:i, s:o, s:o, s:o, s:s, s:o, s:I, s:o}",
+		"backend", member.name, "id", member.backend, "address", address, "weight",
+		(json_int_t)member.weight, "share", report_real(member.share), "flows",
+		(json_int_t)member.flows, "silent",
+		(json_int_t)controller->flows.silent[member.backend], "in_flight", member.in_flight,
+		"net_us", report_real(member.net_us), "service_us", report_real(member.service_us),
+		"slowdown", report_real(member.slowdown), "state", lifecycle_text(member.state),
+		"reason", report_string(member.reason), "age_s", report_age(member.since), "check",
+		last_check(controller, service, member.backend));
 }
 
 static json_t *one_service(struct controller *controller, struct service *service,
