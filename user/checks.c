@@ -24,6 +24,7 @@
 #define GRACE_NS   (500 * NS_PER_MS) /* for the prober's answer, beyond a timeout */
 #define LOOK_NS	   (1 * NS_PER_S)    /* between looks whether the way still stands */
 #define ADDRESS_NS (5 * NS_PER_S)    /* for so long the host's addresses are taken as known */
+#define FAILED_NS  (100 * NS_PER_MS) /* the same when a check has failed */
 #define NO_TARGET  UINT32_MAX
 
 static const struct netlink_rule rule = {
@@ -64,6 +65,18 @@ static struct service *service_of(const struct checks *checks, const struct chec
 	return service->used && service->config ? service : NULL;
 }
 
+static const struct service *find_member(const struct checks *checks, const struct check *check,
+					 size_t *member)
+{
+	const struct service *service = service_of(checks, check);
+
+	for (*member = 0; service && *member < service->members; ++*member) {
+		if (service->member[*member].backend == check->backend)
+			return service->config->health ? service : NULL;
+	}
+	return NULL;
+}
+
 static const char *backend_name(const struct checks *checks, const struct check *check)
 {
 	return checks->controller->registry.backend[check->backend].name;
@@ -93,15 +106,35 @@ static void finish(struct checks *checks, uint32_t target, enum health_verdict v
 		tell(checks, check, health_opinion(checks->health, target).up);
 }
 
+/*
+ * A failure counts only if the way to ask is still there: the host's addresses or the next hop may
+ * have changed meanwhile. NULL, or the reason.
+ */
+static const char *lost_way(struct checks *checks, const struct check *check)
+{
+	size_t member;
+	const struct service *service = find_member(checks, check, &member);
+	struct check_way way;
+
+	if (!service)
+		return "not configured any more";
+	host_refresh(&checks->host, clock_now(), FAILED_NS);
+	return check_way_find(checks->controller, &checks->host, service, member, &way);
+}
+
 static void take_answer(void *context, const struct probe_answer *answer)
 {
 	struct checks *checks = context;
 	uint32_t target = (uint32_t)answer->id, sequence = (uint32_t)(answer->id >> 32);
+	const char *lost = NULL;
 
-	if (target < checks->room && checks->check[target].used &&
-	    checks->check[target].sequence == sequence && health_runs(checks->health, target))
-		finish(checks, target, (enum health_verdict)answer->verdict, answer->us,
-		       answer->reason);
+	if (target >= checks->room || !checks->check[target].used ||
+	    checks->check[target].sequence != sequence || !health_runs(checks->health, target))
+		return;
+	if (answer->verdict == HEALTH_DOWN)
+		lost = lost_way(checks, &checks->check[target]);
+	finish(checks, target, lost ? HEALTH_UNKNOWN : (enum health_verdict)answer->verdict,
+	       answer->us, lost ? lost : answer->reason);
 }
 
 /* Those that it had in its hands begin anew. */
@@ -131,18 +164,6 @@ static bool way_stands(struct checks *checks, uint64_t now)
 		log_warning("the program for health checks is gone from lo; it is put there again");
 	checks->way_stands = netlink_rule_add(&rule) == 0 && datapath_health_attach(datapath) == 0;
 	return checks->way_stands;
-}
-
-static const struct service *find_member(const struct checks *checks, const struct check *check,
-					 size_t *member)
-{
-	const struct service *service = service_of(checks, check);
-
-	for (*member = 0; service && *member < service->members; ++*member) {
-		if (service->member[*member].backend == check->backend)
-			return service->config->health ? service : NULL;
-	}
-	return NULL;
 }
 
 static void write_order(const struct checks *checks, uint32_t target, const struct service *service,

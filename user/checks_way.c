@@ -67,8 +67,8 @@ static const char *find_source(const struct controller *controller, const struct
 		return ipv4 ? "this host has no IPv4 address that could be answered to"
 			    : "this host has no IPv6 address that could be answered to";
 	if (ipv4 && host_has(host, to) && !host_accepts_own((unsigned)backend->nexthop.ifindex))
-		return "this host has the service's address and so refuses answers from it: set "
-		       "sysctl net.ipv4.conf.IFACE.accept_local=1";
+		return "the service's address is this host's, too: sysctl "
+		       "net.ipv4.conf.IFACE.accept_local=1 is needed";
 	set_address(&out->from, &source, 0);
 	return NULL;
 }

@@ -173,6 +173,8 @@ static void set_options(struct probe *probe)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, probe);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, probe);
+	/* Without a folder of certificates the bundle's are read once, not for each check. */
+	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, health->verify ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, health->verify ? 2L : 0L);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

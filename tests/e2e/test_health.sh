@@ -1,19 +1,84 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Active health checks, on the way that clients' packets take. b4 is reached by IPv6.
+# Active health checks, on the way that clients' packets take, with real servers: b1 to b3 are
+# reached by tunnels over IPv4, b4 by IPv6; b9 is on a link of its own, without an agent.
 set -u
 . "$(dirname "$0")/lib.sh"
 
 setup() {
-	lab_up && start_nginx || return
-	check='{type: tcp, interval: 200ms, timeout: 150ms}' health_config | larchd_fresh
+	local backend
+	lab_up && lan_up || return
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$LAB_DIR/key" -out "$LAB_DIR/crt" -days 2 \
+		-subj /CN=web.test -addext subjectAltName=DNS:web.test 2>/dev/null || return
+	for backend in b1 b2 b3 b4 b9; do
+		serve $backend || return
+	done
+	check="$TCP" health_config | larchd_fresh
 }
 
-# health_config: one service by IPv4 on 8080 with the variable `check`, one by IPv6.
+cleanup() {
+	local backend
+	for backend in b1 b2 b3 b4 b9; do
+		[ -d "/proc/${NGINX[$backend]}" ] || serve $backend
+		rm -f "$LAB_DIR/$backend/files/"{sick,empty}
+	done
+	lab_in b1 ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp 2>/dev/null
+	kill -KILL "${LOAD_PID:-}"
+	[ -d "/proc/${LAB_LARCHD:-none}" ] || larchd_start
+}
+
+TCP='{type: tcp, interval: 200ms, timeout: 150ms}'
+declare -A NGINX
+
+# b9: a neighbour of the balancer, on its eth1.
+lan_up() {
+	lab_node b9 || return
+	ip link add eth1 mtu 1600 netns "$LAB_ID-balancer" type veth peer name eth0 mtu 1600 \
+		netns "$LAB_ID-b9" || return
+	lab_in balancer sh -c 'ip addr add 10.50.9.1/24 dev eth1
+		ip -6 addr add fd00:50:9::1/64 dev eth1 nodad
+		ip link set eth1 up'
+	lab_in b9 sh -c "ip addr add 10.50.9.2/24 dev eth0
+		ip -6 addr add fd00:50:9::2/64 dev eth0 nodad
+		ip link set eth0 up
+		ethtool -K eth0 tx off >/dev/null
+		ip route add default via 10.50.9.1
+		ip -6 route add default via fd00:50:9::1
+		ip addr add $LAB_VIP4/32 dev lo
+		ip -6 addr add $LAB_VIP6/128 dev lo nodad"
+}
+
+# serve BACKEND: nginx on 8080, on 8081 as well, and on 8443 by TLS. /health says 503 while the
+# file `sick` is there, and nothing while `empty` is.
+serve() {
+	local dir=$LAB_DIR/$1
+	mkdir -p "$dir/files"
+	nginx_config "$1" | sed -E "
+		s|listen .*\]:8080;|listen [::]:8080; listen [::]:8081; listen [::]:8443 ssl;|
+		s|listen [0-9.]+:8080;|listen 8080; listen 8081; listen 8443 ssl;|
+		s|root |ssl_certificate $LAB_DIR/crt; ssl_certificate_key $LAB_DIR/key; root |
+		s|location /name|location /health { include $dir/health.conf; } &|" >"$dir/nginx.conf"
+	cat >"$dir/health.conf" <<-END
+		if (-f $dir/files/sick) { return 503; }
+		if (-f $dir/files/empty) { return 200; }
+		add_header X-Ready yes always;
+		return 200 "all is well";
+	END
+	lab_start "$1" "$1/log" nginx -p "$dir" -e stderr -c "$dir/nginx.conf"
+	NGINX[$1]=$LAB_PID
+	lab_wait 20 lab_in "$1" curl -sS -m 2 "http://$LAB_VIP4:8080/name" ||
+		fail "nginx of $1: $(tail -3 "$dir/log")"
+}
+
+unserve() {
+	lab_stop "${NGINX[$1]}" KILL
+}
+
+# A service by IPv4 and one by IPv6, with the variables check, port, forward, backends.
 health_config() {
 	larch_config_head
-	health_service web4 $LAB_VIP4 8080 tcp "${check6:-$check}"
-	health_service web6 "$LAB_VIP6" 8080 tcp "$check"
+	health_service web4 "$LAB_VIP4" "${port:-8080}" "${protocol:-tcp}" "$check"
+	health_service web6 "$LAB_VIP6" "${port:-8080}" "${protocol:-tcp}" "$check"
 	printf '...\n'
 }
 
@@ -28,29 +93,277 @@ health_service() {
 	done
 }
 
-# checked BACKEND VERDICT [REASON]: in the last check of it, in all services that have it.
-checked() {
+# Of the list: what each backend's last check came to, "web4 b1 up REASON", a line each.
+last_checks() {
 	lab_ctl -o json list | python3 -c '
-import json, re, sys
-checks = [b["check"] for s in json.load(sys.stdin)["services"] for b in s["backends"]
-          if b["backend"] == sys.argv[1]]
-sys.exit(not (checks and all(c and c["verdict"] == sys.argv[2] and
-                             re.search(sys.argv[3], c["reason"]) for c in checks)))' \
-		"$1" "$2" "${3:-}"
+import json, sys
+for service in json.load(sys.stdin)["services"]:
+    for b in service["backends"]:
+        check = b["check"] or {"verdict": "none", "reason": ""}
+        print(service["service"], b["backend"], check["verdict"], check["reason"])'
 }
 
-all_checked() {
+# checked BACKENDS VERDICT [REASON]: the last checks of these, in all services that have them.
+checked() {
+	last_checks >"$LAB_DIR/checks"
+	awk -v backends=" $1 " -v verdict="$2" -v reason="${3:-}" '
+		index(backends, " " $2 " ") { n++; if ($3 != verdict || $0 !~ reason) bad = 1 }
+		END { exit bad || !n }' "$LAB_DIR/checks"
+}
+
+# becomes BACKENDS VERDICT [REASON]: the same, soon.
+becomes() {
+	eventually 10 "$* (at last: $(last_checks | tr '\n' ';'))" checked "$@"
+}
+
+# Has larchd said so of a member, and has it no new flows (has it some)?
+is_down() {
+	log_has "web4: $1 is down: $2" && log_has "web6: $1 is down: $2"
+}
+
+reload() {
+	health_config | larchd_reload && log_has 'reloaded '
+}
+
+test_tcp_a_server_that_ends_is_down_and_comes_back() {
+	check=$TCP reload && becomes "b1 b2 b3 b4" up connected || return
+	unserve b2
+	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up || return
+	eventually 5 "b2 is taken out" is_down b2 'connection refused' || return
+	serve b2 && becomes b2 up && eventually 5 "b2 is back" log_has 'web6: b2 is up: connected'
+}
+
+HTTP='{type: http, path: /health, interval: 200ms, timeout: 150ms, rise: 2, fall: 2'
+
+test_http_a_live_server_that_says_503_is_down() {
+	check="$HTTP}" reload && becomes "b1 b2 b3 b4" up 'HTTP 200' || return
+	touch "$LAB_DIR/b3/files/sick" "$LAB_DIR/b4/files/sick"
+	becomes "b3 b4" down 'HTTP 503, expected 200-399' && becomes "b1 b2" up || return
+	eventually 5 "b4 is taken out" is_down b4 'HTTP 503' || return
+	rm "$LAB_DIR/b3/files/sick" "$LAB_DIR/b4/files/sick"
+	becomes "b3 b4" up && eventually 5 "b4 is back" log_has 'web6: b4 is up: HTTP 200'
+}
+
+test_http_what_the_answer_must_have() {
+	check="$HTTP, header: 'x-ready: yes', status: '200'}" reload && becomes "b1 b2 b3 b4" up || return
+	touch "$LAB_DIR/b1/files/empty"
+	becomes b1 down "without the header 'x-ready: yes'" || return
+	check="$HTTP, body: is well}" reload && becomes b1 down "without 'is well' in the body" || return
+	rm "$LAB_DIR/b1/files/empty"
+	becomes "b1 b2 b3 b4" up || return
+	check="$HTTP, status: '204'}" reload && becomes "b1 b2 b3 b4" down "HTTP 200, expected 204" || return
+	check='{type: http, path: /name, port: 8081, interval: 200ms}' reload &&
+		becomes "b1 b2 b3 b4" up 'HTTP 200'
+}
+
+HTTPS='{type: https, path: /health, port: 8443, interval: 300ms, timeout: 300ms, host: web.test'
+
+test_https_with_and_without_a_look_at_the_certificate() {
+	check="$HTTPS}" reload && becomes "b1 b2 b3 b4" up 'HTTP 200' || return
+	check="$HTTPS, verify: true}" reload && becomes "b1 b2 b3 b4" down 'self-signed|certificate'
+}
+
+test_dns_servers() {
 	local backend
-	for backend in $(lab_backend_names); do
-		checked "$backend" "$@" || return
+	for backend in b1 b2 b3 b4; do
+		lab_start "$backend" "$backend.dns" dnsmasq --keep-in-foreground --conf-file=/dev/null \
+			--no-resolv --no-hosts --bind-interfaces --listen-address=$LAB_VIP4,$LAB_VIP6 \
+			--address=/name.test/192.0.2.1 --pid-file= --user=root
+		declare "dns_$backend=$LAB_PID"
+	done
+	port=53 protocol=udp check='{type: dns, query: name.test, interval: 200ms, timeout: 150ms}' reload &&
+		becomes "b1 b2 b3 b4" up 'answered NOERROR' || return
+	lab_stop "${dns_b4?}" KILL
+	becomes b4 down && becomes "b1 b2 b3" up 'answered NOERROR' || return
+	port=53 protocol=udp check='{type: dns, query: other.test, interval: 200ms}' reload &&
+		becomes "b1 b2 b3" down 'answered REFUSED' || return
+	port=53 protocol=udp check='{type: dns, interval: 200ms}' reload && becomes "b1 b2 b3" up || return
+	for backend in b1 b2 b3; do
+		eval "lab_stop \$dns_$backend KILL"
 	done
 }
 
-test_x() {
-  sleep 3
-  lab_ctl list
-  lab_in balancer tc filter show dev lo egress
-  ps aux | grep larch-prober
-  return 1
+test_udp_servers() {
+	local backend udp
+	for backend in b1 b2 b3 b4; do
+		lab_start "$backend" "$backend.udp" "$BUILD/udpecho" --name "$backend" \
+			--listen "$LAB_VIP4:5300" --listen "[$LAB_VIP6]:5300"
+		declare "udp_$backend=$LAB_PID"
+	done
+	udp='{type: udp, send: "are you there?", expect: "you the"'
+	port=5300 protocol=udp check="$udp, interval: 200ms}" reload &&
+		becomes "b1 b2 b3 b4" up answered || return
+	lab_stop "${udp_b1?}" KILL
+	becomes b1 down 'connection refused' && becomes "b2 b3 b4" up || return
+	port=5300 protocol=udp check='{type: udp, send: "hex:6162", expect: "hex:6163", interval: 200ms}' reload &&
+		becomes "b2 b3 b4" down 'not what is expected' || return
+	port=5300 protocol=udp check='{type: tcp, port: 8080, interval: 200ms}' reload &&
+		becomes "b1 b2 b3 b4" up connected || return
+	for backend in b2 b3 b4; do
+		eval "lab_stop \$udp_$backend KILL"
+	done
 }
+
+test_a_command_that_knows_whom_it_asks_and_may_do_little() {
+	cat >"$LAB_DIR/ask" <<-'END'
+		#!/bin/sh
+		[ "$LARCH_BACKEND_NAME" != b3 ] || sleep 60
+		[ "$LARCH_BACKEND_NAME" != b2 ] || { echo "no room left"; exit 3; }
+		[ "$(id -u)" != 0 ] && ! setpriv --clear-groups true 2>/dev/null || exit 1
+		echo "$LARCH_SERVICE $LARCH_VIP $LARCH_PORT $LARCH_BACKEND $1"
+	END
+	chmod 755 "$LAB_DIR" "${LAB_DIR%/*}" "$LAB_DIR/ask"
+	check="{type: command, command: [$LAB_DIR/ask, one], interval: 500ms, timeout: 400ms}" reload || return
+	becomes b1 up "exit 0: web[46] ($LAB_VIP4|$LAB_VIP6) 8080 10.50.1.2 one" &&
+		becomes b2 down 'exit 3: no room left' && becomes b3 down 'timed out after 400 ms' || return
+	check="{type: command, command: [$LAB_DIR/nothing], interval: 500ms}" reload &&
+		becomes "b1 b2 b3 b4" unknown 'cannot be run: No such file' || return
+	! pgrep -f "$LAB_DIR/ask" || fail "commands are left"
+}
+
+test_a_backend_whose_tunnel_ends_nowhere_is_down_though_its_server_lives() {
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	lab_in b1 ip link set dev eth0 xdp off
+	becomes b1 down 'timed out after 150 ms' && becomes "b2 b3 b4" up || return
+	lab_in balancer curl -sS -m 2 -o /dev/null http://10.50.1.2:8080/name ||
+		fail "the server itself does not answer" || return
+	lab_in b1 ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp
+	becomes b1 up
+}
+
+test_gue_over_both_families() {
+	forward=gue check="$HTTP}" reload && becomes "b1 b2 b3 b4" up 'HTTP 200'
+}
+
+# nat_service NAME VIP BACKEND_PORT HEALTH: port 80 of it is b9's other port.
+nat_service() {
+	local address=10.50.9.2
+	[[ $2 = *:* ]] && address=fd00:50:9::2
+	printf '  - {name: %s, address: "%s", port: 80, protocol: tcp, forward: nat, backend_port: %s,\n' \
+		"$1" "$2" "$3"
+	printf '     learning: off, health: %s, backends: [{name: n%s, address: "%s"}]}\n' "$4" "${1#?}" \
+		"$address"
+}
+
+test_l2_to_a_neighbour_on_another_interface() {
+	{
+		larch_config_head
+		backends=b9 forward=l2 health_service web4 "$LAB_VIP4" 8080 tcp "$HTTP}"
+		backends=b9 forward=l2 health_service web6 "$LAB_VIP6" 8080 tcp "$HTTP}"
+		printf '...\n'
+	} | larchd_reload && becomes b9 up 'HTTP 200' || return
+	unserve b9
+	becomes b9 down 'connection refused'
+}
+
+# The answers come back as the service's; those of another port do not, unless a service has it.
+test_nat_to_a_port_of_its_own_and_to_others() {
+	local other="{type: http, path: /health, interval: 200ms, port: "
+	{
+		larch_config_head | sed 's/.*- name: eth0/&\n  - name: eth1/'
+		nat_service n4 10.99.0.5 8080 "$HTTP}"
+		nat_service n6 fd00:99::5 8080 "$HTTP}"
+		nat_service m4 10.99.0.6 8443 "${other}8081}"
+		nat_service m6 fd00:99::6 8443 "${other}8080}"
+		printf '...\n'
+	} | larchd_reload && becomes "n4 n6" up 'HTTP 200' || return
+	touch "$LAB_DIR/b9/files/sick"
+	becomes "n4 n6" down 'HTTP 503' || return
+	lab_in balancer ip link set dev eth1 xdp off
+}
+
+# The kernel refuses what comes from an address of its own; that is no backend's fault.
+test_a_balancer_that_has_the_address_itself() {
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	lab_in balancer ip addr add $LAB_VIP4/32 dev lo
+	lab_in balancer ip -6 addr add $LAB_VIP6/128 dev lo nodad
+	eventually 20 "IPv4 is refused" log_checks 'web4 b1 unknown .*accept_local' &&
+		checked_line 'web6 b1 up' || return
+	lab_in balancer sh -c 'echo 1 >/proc/sys/net/ipv4/conf/eth0/accept_local'
+	becomes "b1 b2 b3 b4" up || return
+	lab_in balancer sh -c "echo 0 >/proc/sys/net/ipv4/conf/eth0/accept_local
+		ip addr del $LAB_VIP4/32 dev lo; ip -6 addr del $LAB_VIP6/128 dev lo"
+}
+
+log_checks() {
+	last_checks | grep -qE "$1"
+}
+
+checked_line() {
+	last_checks | grep -qE "$1" || fail "not '$1': $(last_checks)"
+}
+
+prober() {
+	pgrep -P "$LAB_LARCHD" -x larch-prober
+}
+
+test_the_prober_may_do_nothing() {
+	local status
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	status=/proc/$(prober)/status
+	same "user" "$(awk '$1 == "Uid:" { print ($2 != 0 && $3 != 0 && $4 != 0) }' "$status")" 1 &&
+		same "capabilities" "$(awk '$1 ~ /^Cap(Inh|Prm|Eff|Amb):/ && $2 !~ /^0+$/' "$status")" "" &&
+		same "new ones" "$(awk '$1 == "NoNewPrivs:" { print $2 }' "$status")" 1 &&
+		same "BPF" "$(ls -l "/proc/$(prober)/fd" | grep -c bpf)" 0
+}
+
+test_a_prober_that_is_killed_is_begun_again() {
+	local before
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	before=$(prober)
+	kill -KILL "$before"
+	eventually 10 "another prober" another_prober "$before" || return
+	log_has 'the prober has died' || fail "nothing was said" || return
+	unserve b2
+	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
+}
+
+another_prober() {
+	[ -n "$(prober)" ] && [ "$(prober)" != "$1" ]
+}
+
+# What of checks is in the kernel: rules, routes, filters.
+traces() {
+	lab_in balancer sh -c 'ip rule; ip -6 rule; ip route show table 19528; ip -6 route show table 19528
+		tc filter show dev lo egress' 2>/dev/null | grep -cE '19528|larch_health|^local default'
+}
+
+test_nothing_is_left_when_nothing_is_checked() {
+	local child
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	check "traces" "$(traces) >= 5" || return
+	larch_config | larchd_reload && eventually 5 "no prober" no_prober "$(prober)" || return
+	same "traces" "$(traces)" 0 || return
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	child=$(prober)
+	larchd_stop KILL
+	eventually 5 "the prober ends with larchd" no_process "$child" || return
+	larchd_start && becomes "b1 b2 b3 b4" up || return
+	child=$(prober)
+	larchd_stop TERM
+	eventually 5 "the prober ends with larchd" no_process "$child" && same "traces" "$(traces)" 0
+}
+
+no_prober() {
+	[ -z "$(prober)" ]
+}
+
+no_process() {
+	[ ! -d "/proc/$1" ]
+}
+
+test_checks_disturb_nobody() {
+	start_servers || return
+	{
+		larch_config_head
+		health_service web "$LAB_VIP4" 80 tcp '{type: http, interval: 100ms}' |
+			sed "s/address: \"$LAB_VIP4\"/address: [$LAB_VIP4, \"$LAB_VIP6\"]/"
+		printf '...\n'
+	} | larchd_reload || return
+	becomes "b1 b2 b3 b4" up 'HTTP 200' || return
+	load_start calm --rate 200 --duration 5 --long 20 --long-interval-ms 100
+	load_wait && load_unbroken && checked "b1 b2 b3 b4" up || return
+	! log_has 'web: b. is down: timed' || fail "a backend under load was found down"
+}
+
 run_tests "$@"
