@@ -60,7 +60,7 @@ serve() {
 		s|location /name|location /health { include $dir/health.conf; } &|" >"$dir/nginx.conf"
 	cat >"$dir/health.conf" <<-END
 		if (-f $dir/files/sick) { return 503; }
-		if (-f $dir/files/empty) { return 200; }
+		if (-f $dir/files/empty) { add_header X-Ready no; return 200; }
 		add_header X-Ready yes always;
 		return 200 "all is well";
 	END
