@@ -555,7 +555,7 @@ static void choose_signal(struct controller *controller, struct service *service
 static void tick_follower(struct controller *controller, struct service *service, uint64_t *clock)
 {
 	observe(controller, service);
-	judge_observe(service->judge, cells_arms(service->cells));
+	judge_observe(service->judge, cells_arms(service->cells), control_weight(service));
 	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
 	controller_clock(controller, STAGE_JUDGE, clock);
 	if (nodes_leader_digest(controller, service) != nodes_digest(controller, service))
