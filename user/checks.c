@@ -18,6 +18,7 @@
 #include "endpoint.h"
 #include "larch/health.h"
 #include "log.h"
+#include "members.h"
 #include "netlink_rule.h"
 #include "prober.h"
 
@@ -86,9 +87,10 @@ static void tell(struct checks *checks, const struct check *check, bool up)
 {
 	const struct service *service = service_of(checks, check);
 
-	log_line(up ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s: %s is %s: %s",
-		 service ? service->config->name : "?", backend_name(checks, check),
-		 up ? "up" : "down", check->last.reason);
+	log_debug("%s: the check of %s says %s: %s", service ? service->config->name : "?",
+		  backend_name(checks, check), up ? "up" : "down", check->last.reason);
+	controller_checked(checks->controller, check->service, check->backend, up,
+			   check->last.reason);
 }
 
 static void finish(struct checks *checks, uint32_t target, enum health_verdict verdict, uint32_t us,
@@ -312,6 +314,8 @@ static void drop(struct checks *checks, uint32_t target)
 	struct check *check = &checks->check[target];
 
 	checks->target[check->service][check->backend] = NO_TARGET;
+	/* Of a member that stays, nobody says any more that it fails. */
+	controller_checked(checks->controller, check->service, check->backend, true, "");
 	health_remove(checks->health, target);
 	check->used = false;
 }

@@ -360,7 +360,7 @@ static void read_keys(const struct setting *mapping, const struct config_service
 	read_text(mapping, "body", "a text", true, health->body);
 	if (setting_get(mapping, "verify", &setting))
 		setting_truth(&setting, &health->verify);
-	if (health->verify && !health->host[0])
+	if (health->verify && health->type == CONFIG_HEALTH_HTTPS && !health->host[0])
 		setting_fail(&setting, "the certificate is to be verified: expected 'host', too, "
 				       "the name that it is for");
 	read_text(mapping, "query", "a domain name", false, health->query);

@@ -30,6 +30,8 @@
 #define STALL_NS   (20 * NS_PER_MS) /* by so much this process may be late without saying so */
 
 static struct probe probes[PROBE_MOST];
+static struct probe *place_of[PROBE_MOST]; /* first those that run, then the others */
+static size_t running;
 static int epoll_fd;
 
 /* ---- without privileges ---- */
@@ -95,6 +97,28 @@ const char *probe_time_text(uint32_t ms, char out[16])
 	return out;
 }
 
+/* A place for one more; NULL: there is none. */
+static struct probe *take_place(void)
+{
+	struct probe *probe;
+
+	if (running == PROBE_MOST)
+		return NULL;
+	probe = place_of[running];
+	*probe = (struct probe){.used = true, .place = running++, .fd = -1, .output = -1};
+	return probe;
+}
+
+static void leave_place(struct probe *probe)
+{
+	struct probe *last = place_of[--running];
+
+	place_of[probe->place] = last;
+	last->place = probe->place;
+	place_of[running] = probe;
+	probe->used = false;
+}
+
 static void release(struct probe *probe)
 {
 	if (probe->http)
@@ -105,7 +129,7 @@ static void release(struct probe *probe)
 		close(probe->fd);
 	if (probe->output >= 0)
 		close(probe->output);
-	probe->used = false;
+	leave_place(probe);
 }
 
 void probe_end(struct probe *probe, enum health_verdict verdict, const char *format, ...)
@@ -185,9 +209,9 @@ static void forgive(uint64_t began, uint64_t due)
 
 	if (now < due + STALL_NS)
 		return;
-	for (size_t i = 0; i < PROBE_MOST; i++) {
-		if (probes[i].used && probes[i].began <= began)
-			probes[i].deadline += now - due;
+	for (size_t i = 0; i < running; i++) {
+		if (place_of[i]->began <= began)
+			place_of[i]->deadline += now - due;
 	}
 }
 
@@ -195,10 +219,13 @@ static void give_up_late(uint64_t now)
 {
 	char text[16];
 
-	for (size_t i = 0; i < PROBE_MOST; i++) {
-		if (probes[i].used && probes[i].deadline <= now)
-			probe_end(&probes[i], HEALTH_DOWN, "timed out after %s",
-				  probe_time_text(probes[i].order.health.timeout_ms, text));
+	/* Who ends is replaced by one that was looked at already. */
+	for (size_t i = running; i-- > 0;) {
+		struct probe *probe = place_of[i];
+
+		if (probe->deadline <= now)
+			probe_end(probe, HEALTH_DOWN, "timed out after %s",
+				  probe_time_text(probe->order.health.timeout_ms, text));
 	}
 }
 
@@ -206,23 +233,14 @@ static int milliseconds_left(uint64_t now)
 {
 	uint64_t first = now + LONGEST_MS * NS_PER_MS;
 
-	for (size_t i = 0; i < PROBE_MOST; i++) {
-		if (probes[i].used && probes[i].deadline < first)
-			first = probes[i].deadline;
+	for (size_t i = 0; i < running; i++) {
+		if (place_of[i]->deadline < first)
+			first = place_of[i]->deadline;
 	}
 	return first <= now ? 0 : (int)((first - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 /* ---- orders ---- */
-
-static struct probe *free_probe(void)
-{
-	for (size_t i = 0; i < PROBE_MOST; i++) {
-		if (!probes[i].used)
-			return &probes[i];
-	}
-	return NULL;
-}
 
 /* The socket that came with a message; -1: none. */
 static int take_socket(struct msghdr *message)
@@ -248,10 +266,10 @@ static bool take_order(void)
 				 .msg_iovlen = 1,
 				 .msg_control = control.bytes,
 				 .msg_controllen = sizeof(control.bytes)};
-	struct probe *probe = free_probe();
+	struct probe *probe;
 	ssize_t length;
 
-	if (!probe)
+	if (running == PROBE_MOST)
 		return false;
 	length = recvmsg(PROBE_FD, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (length < 0)
@@ -262,7 +280,8 @@ static bool take_order(void)
 		fputs(PROBE_PROGRAM ": larchd is of another version\n", stderr);
 		exit(1);
 	}
-	*probe = (struct probe){.used = true, .order = order, .output = -1};
+	probe = take_place();
+	probe->order = order;
 	probe->fd = take_socket(&message);
 	probe->began = clock_now();
 	probe->deadline = probe->began + order.health.timeout_ms * NS_PER_MS;
@@ -306,6 +325,8 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
+	for (size_t i = 0; i < PROBE_MOST; i++)
+		place_of[i] = &probes[i];
 	error = drop_privileges();
 	if (error) {
 		fprintf(stderr, PROBE_PROGRAM ": cannot give up privileges: %s\n",

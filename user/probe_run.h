@@ -13,6 +13,7 @@ struct probe_http;
 /* A check that runs. */
 struct probe {
 	bool used;
+	size_t place; /* among all */
 	struct probe_order order;
 	uint64_t began, deadline; /* ns */
 	int fd;			  /* its socket, or what says that its command has ended; -1 */

@@ -108,13 +108,16 @@ static void forget(struct prober *prober)
 	prober->pidfd = prober->socket = -1;
 }
 
+/* It ends when there is nobody at the other end, and sooner if we may end it. */
 static void end(struct prober *prober)
 {
-	if (prober->pid) {
-		kill(prober->pid, SIGKILL);
-		waitpid(prober->pid, NULL, 0);
-	}
+	pid_t pid = prober->pid;
+
 	forget(prober);
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 static int begin(struct prober *prober)
