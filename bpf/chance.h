@@ -4,6 +4,10 @@
  * one after the other (see larch/chance.h). They follow from the tuple and the generations alone,
  * so that every node asks the same ones in the same order: those of this generation, those of the
  * last one, then every member of the service.
+ *
+ * Where other nodes have the service's packets, too, a flow may have ended there, and another of
+ * the same ports begun, at another backend: so of a flow that has been silent here for a while, the
+ * backend that the table remembers is asked whether it still has it, before all others.
  */
 #pragma once
 
@@ -15,6 +19,11 @@
 #define CHANCE_OF_GENERATION 3
 #define CHANCE_OF_RINGS	     (2 * CHANCE_OF_GENERATION)
 #define CHANCE_HOPS	     (CHANCE_OF_RINGS + LARCH_CHANCE_MEMBERS)
+
+/* Silent for so many stamp units (at least 6.8 s, at most 20.6 s). */
+#define CHANCE_DOUBT 2
+
+_Static_assert(CHANCE_HOPS < LARCH_HOP_TABLE, "the table's candidate has a number of its own");
 
 /* Backends that rings name; LARCH_NO_BACKEND where there is none. A power of two, for masking. */
 struct chance {
@@ -112,6 +121,14 @@ static __always_inline __u16 chance_candidate(const struct larch_plan *plan,
 	return chance_again(chance, at, backend) ? LARCH_NO_BACKEND : backend;
 }
 
+/* May the flow's entry, which packet->identity holds, be out of date? A SYN begins anew. */
+static __always_inline bool chance_doubts(const struct packet *packet)
+{
+	return packet->policy.flags & LARCH_SERVICE_DOUBTS && packet_of_stream(packet) &&
+	       !(packet->tcp_flags & TCP_SYN) &&
+	       larch_stamp_age(packet->identity.stamp, packet->stamp) >= CHANCE_DOUBT;
+}
+
 /*
  * The next candidate from number packet->hop on becomes packet->backend, and packet->hop its
  * number. A member that was a ring's candidate is asked again: since the first question a new
@@ -124,6 +141,11 @@ static __always_inline bool chance_next(struct packet *packet)
 
 	if (!plan)
 		return false;
+	if (packet->hop == LARCH_HOP_TABLE) {
+		if (chance_usable(packet->backend))
+			return true;
+		packet->hop = 0;
+	}
 	chance_of_rings(packet, &chance);
 	for (__u32 at = 0; at < CHANCE_HOPS; at++) {
 		__u16 backend;
@@ -220,11 +242,14 @@ static __always_inline bool chance_is_ours(const struct larch_settings *settings
 	       question->token[1] == bpf_htonl((__u32)token);
 }
 
-/* The owner has been found: its flow is remembered, unless this packet ends it. */
-static __always_inline void chance_claim(struct packet *packet)
+/*
+ * The owner has been found: its flow is remembered, unless this packet ends it. `place`: of an
+ * entry that was in doubt.
+ */
+static __always_inline void chance_claim(struct packet *packet, int place)
 {
-	int place = flow_room(packet, LARCH_FLOW_OPEN);
-
+	if (place == NO_PLACE)
+		place = flow_room(packet, LARCH_FLOW_OPEN);
 	if (place != NO_PLACE && !(packet->tcp_flags & (TCP_FIN | TCP_RST)))
 		flow_insert(packet, place, LARCH_FLOW_OPEN);
 }
@@ -267,6 +292,6 @@ STAGE int chance_answer(struct xdp_md *context, struct packet *packet)
 		return LARCH_DROP_BAD_TOKEN;
 	chance_note_agent(packet->service);
 	packet->backend = bpf_ntohs(question.backend);
-	packet->hop = question.hop + 1;
+	packet->hop = question.hop == LARCH_HOP_TABLE ? 0 : question.hop + 1;
 	return question.answer == LARCH_ANSWER_MINE ? LARCH_CHANCE_CLAIMED : LARCH_CHANCE_NEXT;
 }

@@ -95,6 +95,17 @@ static __always_inline int balance_steer(struct packet *packet)
 	return go == GO ? steer(packet) : go;
 }
 
+/* A flow whose entry may be in doubt: its backend is asked. GO: it is believed, or too many ask. */
+static __always_inline int balance_doubt(struct packet *packet)
+{
+	if (!chance_doubts(packet) || !chance_allows() ||
+	    classify(packet, packet->identity.size) != GO)
+		return GO;
+	packet->backend = packet->identity.backend;
+	packet->hop = LARCH_HOP_TABLE;
+	return chance_put(packet, LARCH_CHANCE_ASKED);
+}
+
 /*
  * A mid-flow packet of a flow that the table does not know, whose backends can be asked. Unless one
  * claims it nothing is remembered: a guess would last.
@@ -114,7 +125,9 @@ static __always_inline int balance_ask(struct packet *packet)
 	return go == GO ? LARCH_FORWARD_UNKNOWN : go;
 }
 
-/* An agent's answer: its flow's packet goes on its way, perhaps to the next backend. */
+/* An agent's answer: its flow's packet goes on its way, perhaps to the next backend. Where the flow
+ * is remembered by now, and not in doubt, another packet of it was faster.
+ */
 static __always_inline int balance_answer(struct xdp_md *context, struct packet *packet)
 {
 	int outcome = chance_answer(context, packet), place, go;
@@ -124,13 +137,20 @@ static __always_inline int balance_answer(struct xdp_md *context, struct packet 
 		return outcome;
 	place = flow_find(packet->hash, packet->bucket_mask);
 	flow = place == NO_PLACE ? NULL : flow_at(place);
-	if (flow) { /* another packet of the flow was faster */
+	if (flow) {
 		packet->identity.word = READ_ONCE(flow->identity.word);
-		packet->backend = packet->identity.backend;
-		return LARCH_FORWARD_FLOW;
+		if (!chance_doubts(packet)) {
+			packet->backend = packet->identity.backend;
+			return LARCH_FORWARD_FLOW;
+		}
+		if (outcome == LARCH_CHANCE_CLAIMED &&
+		    packet->backend == packet->identity.backend) {
+			flow_touch(packet, flow, flow_state_after(packet, flow));
+			return outcome;
+		}
 	}
 	if (outcome == LARCH_CHANCE_CLAIMED) {
-		chance_claim(packet);
+		chance_claim(packet, place);
 		return outcome;
 	}
 	go = classify(packet, classify_size(packet));
@@ -215,7 +235,7 @@ static __always_inline int balance_flow(struct packet *packet)
 {
 	struct larch_flow *flow;
 	bool found, stays;
-	int place;
+	int place, doubt;
 
 	if (packet->policy.flags & LARCH_SERVICE_STATELESS)
 		return balance_stateless(packet);
@@ -225,8 +245,10 @@ static __always_inline int balance_flow(struct packet *packet)
 	flow = found ? flow_at(place) : NULL;
 	if (flow)
 		packet->identity.word = READ_ONCE(flow->identity.word);
-	if (flow && !opens_anew(packet))
-		return balance_known(packet, place, flow);
+	if (flow && !opens_anew(packet)) {
+		doubt = balance_doubt(packet);
+		return doubt == GO ? balance_known(packet, place, flow) : doubt;
+	}
 	stays = flow && packet_of_stream(packet) && flow_lingers(packet, flow) &&
 		steer_usable(packet, packet->identity.backend);
 	return balance_new(packet, place, stays);

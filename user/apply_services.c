@@ -94,8 +94,10 @@ void controller_write_policy(struct controller *controller, const struct service
 	policy_service(service->config, larch_stamp_ns(controller->datapath->settings), &entry);
 	entry.policy.signal = service_signal(service) & 15;
 	entry.policy.halvings = service->arm.halvings & 15;
+	if (service->config->agent && nodes_are_several(controller))
+		entry.policy.flags |= LARCH_SERVICE_DOUBTS;
 	if (service->agents.silent)
-		entry.policy.flags &= (__u16)~LARCH_SERVICE_AGENTS;
+		entry.policy.flags &= (__u16) ~(LARCH_SERVICE_AGENTS | LARCH_SERVICE_DOUBTS);
 	publisher_service(controller->datapath, service->id, &entry);
 }
 

@@ -16,6 +16,12 @@
 
 #define BEAT_NS (5 * NS_PER_S) /* a leader writes at least so often */
 
+bool nodes_are_several(const struct controller *controller)
+{
+	return controller->config &&
+	       (*controller->config->generations.write || *controller->config->generations.follow);
+}
+
 bool nodes_follows(const struct controller *controller)
 {
 	return controller->config && *controller->config->generations.follow;

@@ -40,6 +40,9 @@ struct nodes {
 	struct nodes_digest digest[LARCH_MAX_SERVICES];
 };
 
+/* Is this one of several nodes? */
+bool nodes_are_several(const struct controller *controller);
+
 /* Does this node follow another one? */
 bool nodes_follows(const struct controller *controller);
 

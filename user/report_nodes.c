@@ -50,7 +50,7 @@ json_t *report_nodes_service(struct controller *controller, const struct service
 	const struct config_generations *generations = generations_of(controller);
 	uint64_t own, leader;
 
-	if (!*generations->write && !*generations->follow)
+	if (!nodes_are_several(controller))
 		return json_null();
 	own = nodes_digest(controller, service);
 	leader = nodes_leader_digest(controller, service);
@@ -69,12 +69,11 @@ json_t *report_nodes(struct controller *controller)
 	const struct config_generations *generations = generations_of(controller);
 	const struct nodes *nodes = &controller->nodes;
 	bool follows = *generations->follow;
-	json_t *services = json_array();
+	json_t *services;
 
-	if (!follows && !*generations->write) {
-		json_decref(services);
+	if (!nodes_are_several(controller))
 		return json_null();
-	}
+	services = json_array();
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		if (controller->service[i].used)
 			json_array_append_new(

@@ -21,11 +21,14 @@ enum larch_answer {
 /* Members of a service that are asked for one packet, at most, after the rings' candidates. */
 #define LARCH_CHANCE_MEMBERS 64
 
+/* The candidate that the flow table names, and that comes before all others. */
+#define LARCH_HOP_TABLE 255
+
 /* Behind the GUE header, before the inner packet. In network byte order. */
 struct larch_question {
 	__be32 magic;
 	__u8 answer;	/* enum larch_answer: the one thing that the agent changes */
-	__u8 hop;	/* candidate number, counted by the balancer */
+	__u8 hop;	/* candidate number, counted by the balancer; or LARCH_HOP_TABLE */
 	__be16 backend; /* its id */
 	__be32 epoch;	/* when asked, in the balancer's stamp units */
 	__be32 token[2];

@@ -79,6 +79,8 @@ enum larch_service_flag {
 	LARCH_SERVICE_QUIC = 1 << 5,	  /* connection ids name the backend */
 	LARCH_SERVICE_FLOOD = 1 << 6,	  /* new_flows limits what is remembered */
 	LARCH_SERVICE_SOURCES = 1 << 7,	  /* source_flows limits each source */
+	LARCH_SERVICE_DOUBTS = 1 << 8,	  /* AGENTS, and other nodes have its packets, too: what is
+					     remembered of a silent flow may be out of date */
 };
 
 /* What every packet of a service needs to know. */
