@@ -38,12 +38,13 @@ VERSION := 0.1.0
 programs := larchd larchctl larch-prober
 modules  := $(filter-out $(programs:%=user/%.c),$(wildcard user/*.c))
 # A tool is tools/NAME.c; files with an underscore in their name are its further parts.
-tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c tools/sim.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
+tools    := $(foreach tool,$(patsubst tools/%.c,%,$(filter-out %.bpf.c tools/sim.c tools/hatest.c,$(wildcard tools/*.c))),$(if $(findstring _,$(tool)),,$(tool)))
 unit     := $(wildcard tests/unit/*.c)
 packet   := $(wildcard tests/packet/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
-binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%) $(BUILD)/larch-sim
+hatest_parts := lab.sh lab_rivals.sh $(notdir $(wildcard tools/hatest/*))
+binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%) $(BUILD)/larch-sim $(BUILD)/larch-hatest
 bpf      := $(foreach name,larch agent,$(BUILD)/$(name).bpf.o $(BUILD)/$(name).frags.bpf.o)
 skeletons := $(patsubst %,$(BUILD)/%.skel.h,larch larch.frags agent agent.frags health)
 vpath %.bpf.c bpf tools
@@ -130,7 +131,22 @@ $(BUILD)/larch-sim: $(BUILD)/tools/sim.o $(BUILD)/libsim.a $(BUILD)/liblab.a $(B
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/unit-tests: $(call objects,$(unit)) $(BUILD)/libsim.a $(BUILD)/liblab.a $(BUILD)/liblarch.a
+# The high-availability test, and beside it its lab and scenarios, as they are installed.
+$(BUILD)/libhatest.a: $(call objects,$(wildcard tools/hatest_*.c))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/larch-hatest: $(BUILD)/tools/hatest.o $(BUILD)/libhatest.a $(BUILD)/liblab.a $(BUILD)/liblarch.a $(hatest_parts:%=$(BUILD)/hatest/%)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
+
+$(BUILD)/hatest/%: tools/hatest/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+$(BUILD)/hatest/%.sh: tools/%.sh
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+$(BUILD)/unit-tests: $(call objects,$(unit)) $(BUILD)/libhatest.a $(BUILD)/libsim.a $(BUILD)/liblab.a $(BUILD)/liblarch.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
 

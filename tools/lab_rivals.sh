@@ -11,6 +11,8 @@
 
 RIVALS_PORT=80
 RIVALS_CONCURRENCY=${RIVALS_CONCURRENCY:-4} # requests that a backend serves at once
+RIVALS_CONNECT=${RIVALS_CONNECT:-10s}	     # how long proxies wait for a backend
+RIVALS_MASTER=${RIVALS_MASTER:-off}	     # on: nginx takes a changed configuration by SIGHUP
 RIVALS_STREAM=/usr/lib/nginx/modules/ngx_stream_module.so
 
 rival_larch() {
@@ -20,7 +22,8 @@ rival_larch() {
 	lab_larchd && LAB_PID=$LAB_LARCHD
 }
 
-# One process counts the connections of all: several would each see a part of them.
+# One process counts the connections of all: several would each see a part of them. Further options
+# are passed on.
 rival_haproxy() {
 	cat >"$LAB_DIR/haproxy.cfg" <<-END
 		global
@@ -28,7 +31,8 @@ rival_haproxy() {
 			nbthread 1
 		defaults
 			mode tcp
-			timeout connect 10s
+			option redispatch 1
+			timeout connect $RIVALS_CONNECT
 			timeout client 60s
 			timeout server 60s
 		frontend in
@@ -37,16 +41,16 @@ rival_haproxy() {
 		backend out
 			balance leastconn
 			source 0.0.0.0 usesrc clientip
-		$(rival_servers | awk '{ print "\tserver b" NR, $1 }')
+		$(rival_servers | awk '{ print "\tserver b" NR, $0 }')
 	END
-	lab_start balancer haproxy.log haproxy -db -f "$LAB_DIR/haproxy.cfg"
+	lab_start balancer haproxy.log haproxy -db -f "$LAB_DIR/haproxy.cfg" "$@"
 }
 
-rival_nginx() {
-	cat >"$LAB_DIR/stream.conf" <<-END
+rival_nginx_config() {
+	cat <<-END
 		load_module $RIVALS_STREAM;
 		daemon off;
-		master_process off;
+		master_process $RIVALS_MASTER;
 		pid $LAB_DIR/stream.pid;
 		error_log stderr crit;
 		user root;
@@ -60,14 +64,19 @@ rival_nginx() {
 			server {
 				listen $LAB_VIP4:$RIVALS_PORT backlog=4096;
 				proxy_bind \$remote_addr transparent;
-				proxy_connect_timeout 10s;
+				proxy_connect_timeout $RIVALS_CONNECT;
 				proxy_pass out;
 			}
 		}
 	END
+}
+
+rival_nginx() {
+	rival_nginx_config >"$LAB_DIR/stream.conf"
 	lab_start balancer nginx.log nginx -p "$LAB_DIR" -e stderr -c "$LAB_DIR/stream.conf"
 }
 
+# Each server as "ADDRESS:PORT", with the balancer's own options behind it, if any.
 rival_servers() {
 	local n
 	for n in $(seq 1 "$LAB_BACKENDS"); do
