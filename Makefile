@@ -43,6 +43,7 @@ unit     := $(wildcard tests/unit/*.c)
 packet   := $(wildcard tests/packet/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
+hatest_tools := loadgen labserver distance synflood
 hatest_parts := lab.sh lab_rivals.sh $(notdir $(wildcard tools/hatest/*))
 binaries := $(programs:%=$(BUILD)/%) $(tools:%=$(BUILD)/%) $(BUILD)/larch-sim $(BUILD)/larch-hatest
 bpf      := $(foreach name,larch agent,$(BUILD)/$(name).bpf.o $(BUILD)/$(name).frags.bpf.o)
@@ -190,6 +191,10 @@ lab-compare: deps ## real traffic through Larch, HAProxy and nginx: build/lab.js
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) tools/compare-lab
 
+hatest: deps ## what clients see while things go wrong: build/hatest.html, hatest.json, in 8 minutes
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BUILD)/larch-hatest --against haproxy,nginx --json $(BUILD)/hatest.json --html $(BUILD)/hatest.html all
+
 sim: $(BUILD)/larch-sim ## Larch and its rivals in a simulated world: build/sim.json, build/sim.svg
 	$(Q)$(BUILD)/larch-sim --jobs 2 --seeds 3 --json $(BUILD)/sim.json --svg $(BUILD)/sim.svg \
 		all:all class,mix:oracle,larch,larch_pooled,least_in_flight,p2c_ewma:4,16
@@ -207,6 +212,11 @@ install: all ## install under PREFIX (/usr/local), honouring DESTDIR
 	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/larch $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)install -m 755 $(programs:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 $(bpf) $(DESTDIR)$(PREFIX)/lib/larch
+	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/larch/hatest
+	$(Q)install -m 755 $(BUILD)/larch-hatest $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 755 $(hatest_tools:%=$(BUILD)/%) $(BUILD)/hatest/lab $(DESTDIR)$(PREFIX)/lib/larch/hatest
+	$(Q)install -m 644 $(filter %.sh %.yaml,$(hatest_parts:%=$(BUILD)/hatest/%)) $(BUILD)/pass.bpf.o $(DESTDIR)$(PREFIX)/lib/larch/hatest
+	$(Q)ln -sf ../../../sbin/larchd ../../../sbin/larchctl ../agent.bpf.o $(DESTDIR)$(PREFIX)/lib/larch/hatest
 	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)sed 's|/usr/local|$(PREFIX)|' tools/examples/larchd.service >$(DESTDIR)$(PREFIX)/share/doc/larch/larchd.service
 
@@ -218,7 +228,7 @@ help: ## this list
 	@echo "  V=1 shows commands; BUILD=DIR, PREFIX=DIR, CC, CLANG choose places and compilers;"
 	@echo "  KERNELS=\"6.1 6.12 running\" chooses kernels: series of Debian's, or the running one"
 
-.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench lab-compare sim lint format vmlinux install \
+.PHONY: all deps build-deps tests fuzzers check check-kernels fuzz demo bench lab-compare hatest sim lint format vmlinux install \
 	clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

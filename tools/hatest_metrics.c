@@ -5,15 +5,15 @@
 // availability: of all requests that were meant, those of broken connections included, the share
 //   that got a 200 within in_time.
 // p50, p99, p99.9: of the short connections' requests that were answered or timed out, in three
-//   parts of the run: before the first event, from there to the end of the last one's effect (at
-//   least LEAST_S), and after it.
+//   parts of the run: up to UNDER_WAY_S before the first event, from there to the end of the last
+//   one's effect (at least LEAST_S), and after it.
 // detected: the begin of the first window of SHARE_S in which the backends that the first event
 //   hits get less than a fifth of the share of new connections that they had before. What is
 //   refused, or whose first SYN nobody answered, counts as theirs.
 // recovered: new connections alone, in windows of WINDOW_S that slide by STEP_S; a window is as
-//   before if its p99 is at most LIMIT times that of all before (or MARGIN_MS more), where what
-//   failed counts as endless. Recovered is the first window from the event on that is so, if at
-//   least STAY of those that begin in the HOLD_S after it are so, too. 0: it was never worse.
+//   before if all but one in a hundred (or one) got an answer after at most LIMIT times the p99
+//   of all before (or MARGIN_MS more). Recovered is the first window from the event on that is so,
+//   if at least STAY of those that begin in the HOLD_S after it are so, too. 0: it was never worse.
 // impaired: the time of all windows, from the event on, that were not as before.
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@
 #include "hatest.h"
 
 #define LEAST_S	     2.0
-#define SHARE_S	     0.25
+#define UNDER_WAY_S  0.5
+#define SHARE_S	     0.5
 #define AVOIDED	     0.2
 #define WINDOW_S     0.5
 #define STEP_S	     0.05
@@ -73,8 +74,6 @@ static float *latencies(const struct hatest_samples *samples, double begin_s, do
 			continue;
 		if (!has_failed(sample))
 			value[(*count)++] = sample->latency_ms;
-		else if (new_only)
-			value[(*count)++] = INFINITY;
 	}
 	if (value)
 		qsort(value, *count, sizeof(*value), by_value);
@@ -161,6 +160,12 @@ static void count_requests(const struct hatest_samples *samples, double in_time_
 	out->availability = out->meant ? (double)out->in_time / (double)out->meant : NAN;
 }
 
+// Requests that were still under way at the first event are not of the time before it.
+static double before_end(double begin_s)
+{
+	return begin_s > 2 * UNDER_WAY_S ? begin_s - UNDER_WAY_S : begin_s;
+}
+
 static void find_spans(const struct hatest_scenario *scenario, const struct hatest_action *actions,
 		       size_t count, struct hatest_span span[3])
 {
@@ -171,7 +176,7 @@ static void find_spans(const struct hatest_scenario *scenario, const struct hate
 		last = fmax(last, actions[i].end_s);
 	}
 	last = fmin(end_s, fmax(last, begin + LEAST_S));
-	span[0] = (struct hatest_span){0, begin};
+	span[0] = (struct hatest_span){0, count ? before_end(begin) : begin};
 	span[1] = (struct hatest_span){begin, last};
 	span[2] = (struct hatest_span){last, end_s};
 }
@@ -214,13 +219,30 @@ static double detect(const struct hatest_samples *samples, const struct hatest_a
 	}
 	if (!first)
 		return NAN;
-	before = hit_share(samples, first->affects, 0, first->at_s);
+	before = hit_share(samples, first->affects, 0, before_end(first->at_s));
 	if (!(before > 0))
 		return NAN;
 	for (double at = first->at_s; at + SHARE_S <= end_s; at += STEP_S)
 		if (hit_share(samples, first->affects, at, at + SHARE_S) < AVOIDED * before)
 			return at - first->at_s;
 	return INFINITY;
+}
+
+// Whether new connections wait no longer than that, but for one in a hundred, or one.
+static bool is_as_before(const struct hatest_samples *samples, double limit_ms, double begin_s,
+			 double end_s)
+{
+	size_t from = first_at(samples, begin_s), to = first_at(samples, end_s), all = 0, bad = 0;
+
+	for (size_t i = from; i < to; i++) {
+		const struct hatest_sample *sample = &samples->sample[i];
+
+		if (sample->is_long || !sample->first)
+			continue;
+		all++;
+		bad += sample->status != HATEST_OK || (double)sample->latency_ms > limit_ms;
+	}
+	return bad <= 1 || bad <= all / 100;
 }
 
 static double new_p99(const struct hatest_samples *samples, double begin_s, double end_s)
@@ -239,21 +261,23 @@ static void recover(const struct hatest_samples *samples, double begin_s, double
 	size_t count = end_s - begin_s > WINDOW_S
 			       ? (size_t)((end_s - begin_s - WINDOW_S) / STEP_S + 1e-6)
 			       : 0;
-	double before = new_p99(samples, 0, begin_s), bad = 0;
+	double before = new_p99(samples, 0, before_end(begin_s)), bad = 0;
 	double limit = fmax(before * LIMIT, before + MARGIN_MS);
 	size_t hold = (size_t)(HOLD_S / STEP_S), good = 0;
 	size_t least = hold < count / 2 ? hold : count / 2; // near the end there are no more
 	bool *is_good = calloc(count + 1, sizeof(*is_good));
 
-	out->recover_s = isfinite(before) && count && is_good ? INFINITY : NAN;
-	for (size_t i = 0; is_good && i < count; i++) {
+	if (!isfinite(before) || !count || !is_good)
+		goto out;
+	out->recover_s = INFINITY;
+	for (size_t i = 0; i < count; i++) {
 		double at = begin_s + (double)i * STEP_S;
 
-		is_good[i] = new_p99(samples, at, at + WINDOW_S) <= limit;
+		is_good[i] = is_as_before(samples, limit, at, at + WINDOW_S);
 		bad += !is_good[i];
 	}
 	// From the last window to the first, so that `good` counts those that follow.
-	for (size_t i = count; is_good && i-- > 0;) {
+	for (size_t i = count; i-- > 0;) {
 		size_t held = i + hold < count ? hold : count - i;
 
 		good += is_good[i];
@@ -262,7 +286,8 @@ static void recover(const struct hatest_samples *samples, double begin_s, double
 		if (is_good[i] && held >= least && (double)good >= STAY * (double)held)
 			out->recover_s = (double)i * STEP_S;
 	}
-	out->impaired_s = isnan(out->recover_s) ? NAN : bad * STEP_S;
+	out->impaired_s = bad * STEP_S;
+out:
 	free(is_good);
 }
 

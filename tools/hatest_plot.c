@@ -23,6 +23,7 @@ struct plot {
 	const struct hatest_result *result;
 	FILE *out;
 	double duration_s, most_ms;
+	double most_failed; // at the top of its frame
 };
 
 const char *hatest_colour(size_t run)
@@ -63,6 +64,21 @@ static double most_ms(const struct plot *p)
 			most = isnan(ms) ? most : fmax(most, ms);
 		}
 	return 1.3 * most;
+}
+
+static double most_failed(const struct plot *p)
+{
+	static const double scales[] = {0.02, 0.1, 0.25, 0.5, 1};
+	double in_time = p->result->scenario.load.in_time_s, most = 0;
+	size_t scale = 0;
+
+	for (size_t i = 0; i < p->result->runs; i++)
+		for (double at = 0; at + WINDOW_S <= p->duration_s; at += step_of(p))
+			most = fmax(most, hatest_window_failed(&p->result->run[i].samples, in_time,
+							       at, at + WINDOW_S));
+	while (scale < 4 && most > scales[scale])
+		scale++;
+	return scales[scale];
 }
 
 static void text_at(const struct plot *p, double x, double y, const char *anchor, const char *class,
@@ -138,13 +154,16 @@ static void draw_latency(const struct plot *p, size_t number)
 }
 
 // A small frame that begins at `top`.
-static void draw_frame(const struct plot *p, double top, const char *title)
+static void draw_frame(const struct plot *p, double top, double most, const char *title)
 {
+	char text[16];
+
 	for (int i = 0; i <= 2; i++)
 		fprintf(p->out,
 			"<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" class=\"grid\"/>\n",
 			LEFT, top + SMALL * i / 2.0, WIDTH - RIGHT, top + SMALL * i / 2.0);
-	text_at(p, LEFT - 6, top + 4, "end", "tick", "100 %");
+	snprintf(text, sizeof(text), "%.0f %%", 100 * most);
+	text_at(p, LEFT - 6, top + 4, "end", "tick", text);
 	text_at(p, LEFT - 6, top + SMALL + 4, "end", "tick", "0");
 	text_at(p, LEFT, top - 6, "start", "tick", title);
 }
@@ -160,7 +179,7 @@ static void draw_failed(const struct plot *p, size_t number, double top)
 
 		if (!isnan(share))
 			fprintf(p->out, "%.1f,%.1f ", x_of(p, at + WINDOW_S / 2),
-				top + SMALL * (1 - share));
+				top + SMALL * (1 - share / p->most_failed));
 	}
 	fputs("\"/>\n", p->out);
 }
@@ -216,6 +235,7 @@ void hatest_plot(const struct hatest_result *result, FILE *out)
 	char title[64];
 
 	plot.most_ms = most_ms(&plot);
+	plot.most_failed = most_failed(&plot);
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" role=\"img\">\n",
 		WIDTH, bottom + BOTTOM);
@@ -223,13 +243,13 @@ void hatest_plot(const struct hatest_result *result, FILE *out)
 	draw_latency_grid(&plot);
 	for (size_t i = result->runs; i-- > 0;)
 		draw_latency(&plot, i);
-	draw_frame(&plot, failed, "no answer in time");
+	draw_frame(&plot, failed, plot.most_failed, "no answer in time");
 	for (size_t i = result->runs; i-- > 0;)
 		draw_failed(&plot, i, failed);
 	if (shares) {
 		snprintf(title, sizeof(title), "new connections that %s sent to each backend",
 			 result->run[0].balancer);
-		draw_frame(&plot, steered, title);
+		draw_frame(&plot, steered, 1, title);
 		draw_shares(&plot, steered);
 	}
 	draw_key(&plot);

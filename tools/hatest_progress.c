@@ -77,6 +77,19 @@ static void print_row(const struct hatest_run *run)
 	       (unsigned long long)(m->broken + m->broken_long), m->lost, m->imbalance);
 }
 
+// More than this, at the 99th percentile, and what is measured is this host.
+#define LATE_MS 20
+
+static void print_lateness(const struct hatest_result *result)
+{
+	double late = 0;
+
+	for (size_t i = 0; i < result->runs; i++)
+		late = fmax(late, result->run[i].late_p99_ms);
+	if (late > LATE_MS)
+		printf("  This host was too busy: the load itself came %.0f ms late.\n", late);
+}
+
 static void print_verdict(const struct hatest_verdict *verdict)
 {
 	char value[32], bound[32];
@@ -108,5 +121,6 @@ void hatest_progress_table(const struct hatest_result *result)
 		print_row(&result->run[i]);
 	for (size_t i = 0; i < result->verdicts; i++)
 		print_verdict(&result->verdict[i]);
+	print_lateness(result);
 	fflush(stdout);
 }

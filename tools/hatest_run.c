@@ -341,7 +341,7 @@ static int finish(struct play *play)
 		run->drops = read_drops(play, i);
 		hatest_measure(&run->samples, &result->scenario, result->action, result->actions,
 			       &run->metrics);
-		run->metrics.lost = play->options->has_target ? NAN : lost;
+		run->metrics.lost = play->options->has_target ? NAN : fmax(0, lost);
 		if (error)
 			fail(play, error, "the log of requests");
 	}

@@ -29,6 +29,7 @@ static struct loadgen loadgen = {
 			.long_interval_ms = 1000,
 			.interval_ms = 1000,
 			.max_open = 10000,
+			.host = "lab",
 		},
 };
 static struct timer stop_timer, report_timer;

@@ -18,6 +18,7 @@
 #define MAX_TARGETS  64
 #define MAX_BACKENDS 256
 #define HEAD_SIZE    1024 // of an answer
+#define REQUEST_WORD 512  // bytes of a request's path or host
 
 // How a request ended. From OUTCOME_REFUSED on, its flow is broken.
 enum outcome {
@@ -84,6 +85,8 @@ struct loadgen_options {
 	uint64_t long_count;
 	bool even;
 	const char *log;
+	const char *path; // asked for instead of a pattern; any body will do
+	const char *host;
 };
 
 struct loadgen {

@@ -104,6 +104,24 @@ static int option_source(const struct option_row *row, const char *text, char *w
 	return err;
 }
 
+// What becomes part of a request's head.
+static int option_request(const struct option_row *row, const char *text, char *why)
+{
+	const char **out = row->target;
+	bool is_path = row->name[0] == 'p';
+
+	for (const char *at = text; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return -EINVAL;
+	if (!*text || strlen(text) > REQUEST_WORD || (is_path && *text != '/')) {
+		snprintf(why, OPTION_WHY_SIZE, "must be 1 to %d characters without blanks%s",
+			 REQUEST_WORD, is_path ? ", the first of them '/'" : "");
+		return -EINVAL;
+	}
+	*out = text;
+	return 0;
+}
+
 static bool has_target(const struct loadgen_options *options, int family)
 {
 	for (size_t i = 0; i < options->target_count; i++)
@@ -162,6 +180,9 @@ int loadgen_parse(struct loadgen_options *o, int argc, char **argv)
 		 1e18},
 		{"interval-ms", "I", "between reports (1000)", option_real, &o->interval_ms, 10,
 		 3.6e6},
+		{"path", "PATH", "ask any server for this; bodies are not verified", option_request,
+		 &o->path, 0, 0},
+		{"host", "NAME", "of the requests (lab)", option_request, &o->host, 0, 0},
 		{"log", "FILE", "a line of text per request (fields above)", option_text, &o->log,
 		 0, 0},
 		{0},

@@ -143,17 +143,19 @@ static uint64_t flow_nonce(const struct flow *f)
 // A request fits into the empty send buffer of a connection that has nothing under way.
 static void flow_request(struct flow *f)
 {
-	char text[128];
+	const struct loadgen_options *options = &f->g->options;
+	char text[2 * REQUEST_WORD + 128], path[64];
 	int length;
 
 	f->nonce = flow_nonce(f);
 	f->head_length = 0;
 	f->body_done = 0;
 	f->state = FLOW_HEAD;
+	snprintf(path, sizeof(path), "/v/%016llx/%llu", (unsigned long long)f->nonce,
+		 (unsigned long long)options->body);
 	length = snprintf(text, sizeof(text),
-			  "GET /v/%016llx/%llu HTTP/1.1\r\n"
-			  "Host: lab\r\nUser-Agent: loadgen\r\n\r\n",
-			  (unsigned long long)f->nonce, (unsigned long long)f->g->options.body);
+			  "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadgen\r\n\r\n",
+			  options->path ? options->path : path, options->host);
 	if (send(f->watch.fd, text, (size_t)length, MSG_NOSIGNAL) != length)
 		flow_break(f, OUTCOME_RESET);
 	else
@@ -220,7 +222,7 @@ static enum outcome flow_check_head(struct flow *f, size_t length)
 	f->backend = backend;
 	f->rejected = answer.status != 200;
 	f->body_length = answer.content_length;
-	if (!f->rejected && f->body_length != f->g->options.body)
+	if (!f->rejected && !f->g->options.path && f->body_length != f->g->options.body)
 		return OUTCOME_MISMATCH;
 	f->state = FLOW_BODY;
 	return OUTCOME_OK;
@@ -252,7 +254,7 @@ static size_t flow_take_body(struct flow *f, const char *bytes, size_t length)
 	uint64_t left = f->body_length - f->body_done;
 	size_t piece = left < length ? (size_t)left : length;
 
-	if (!f->rejected) {
+	if (!f->rejected && !f->g->options.path) {
 		if (pattern_match(f->nonce, f->body_done, bytes, piece) != piece) {
 			flow_break(f, OUTCOME_MISMATCH);
 			return piece;
