@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The high-availability test: short scenarios run and are judged, a user's own runs and is refused
+# for good reason, a given address is measured, and nothing is left behind. How fast is no test.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+setup() {
+	export TMPDIR=$E2E_WORK/tmp
+	mkdir "$TMPDIR"
+	out=$E2E_WORK/out json=$E2E_WORK/figures.json html=$E2E_WORK/report.html
+}
+
+hatest() {
+	LAB_ID=$LAB_ID-ha "$BUILD/larch-hatest" "$@" >"$out" 2>"$E2E_WORK/err"
+}
+
+# expect_status STATUS ARGUMENT...
+expect_status() {
+	local expected=$1 got
+	shift
+	hatest "$@"
+	got=$?
+	[ $got = "$expected" ] || fail "status $got, not $expected: $(tail -n 4 "$out" "$E2E_WORK/err" | tr '\n' ' ')"
+}
+
+figure() {
+	"$BUILD/jsonget" "$@" <"$json"
+}
+
+# figure_of BALANCER NAME: of the first scenario.
+figure_of() {
+	local i
+	for i in 0 1 2 3; do
+		[ "$(figure scenarios 0 runs $i balancer)" != "$1" ] || figure scenarios 0 runs $i "$2"
+	done
+}
+
+namespaces() {
+	ip netns list | grep "^$LAB_ID-ha-"
+}
+
+nothing_left() {
+	[ -z "$(namespaces; ls -A "$TMPDIR"; ls -d /sys/fs/bpf/"$LAB_ID"* 2>/dev/null)" ]
+}
+
+expect_nothing_left() {
+	lab_wait 10 nothing_left || fail "left: $(namespaces | tr '\n' ' ') $(ls -A "$TMPDIR")"
+}
+
+# A scenario of the user's: scenario LINE... on stdin.
+scenario() {
+	{
+		echo "title: mine"
+		cat
+		echo "..."
+	} >"$E2E_WORK/mine.yaml"
+}
+
+test_killed_daemon_breaks_nothing_beside_a_proxy_whose_death_does() {
+	expect_status 0 --short --against haproxy --json "$json" --html "$html" daemon || return
+	same "scenario" "$(figure scenarios 0 name)" daemon &&
+		check "requests" "$(figure_of larch requests) > 500" &&
+		same "broken" "$(figure_of larch broken)" 0 &&
+		same "long ones broken" "$(figure_of larch broken_long)" 0 &&
+		same "with static weights" "$(figure_of static broken_long)" 0 &&
+		check "a killed proxy's" "$(figure_of haproxy broken_long) > 0" || return
+	grep -q '^  larch .*%' "$out" || fail "no table: $(cat "$out")" || return
+	expect_report && expect_nothing_left
+}
+
+# It is one file that needs nothing and runs nothing.
+expect_report() {
+	xmllint --html --noout "$html" 2>/dev/null
+	grep -q "default-src 'none'" "$html" || fail "no policy in the report" || return
+	grep -qiE '<script|javascript:|on[a-z]+="|src="|https?://[^w]' "$html" &&
+		fail "the report runs or loads something" && return 1
+	grep -q '<svg' "$html" && grep -q '<polyline class="r0" points="[0-9]' "$html" || fail "no plot" || return
+	sed -n '/<svg/,/<\/svg>/p' "$html" >"$E2E_WORK/plot.svg"
+	xmllint --noout "$E2E_WORK/plot.svg" 2>"$E2E_WORK/xml" || fail "no XML: $(head -3 "$E2E_WORK/xml")"
+}
+
+test_reload_and_upgrade_break_nothing() {
+	expect_status 0 --short reload upgrade && grep -q 'hatest: 2 of 2 scenarios' "$out" ||
+		fail "no verdict: $(tail -1 "$out")" || return
+	expect_nothing_left
+}
+
+test_scenario_of_ones_own_with_a_hook_and_keys_of_larchd() {
+	scenario <<-END
+		lab: {backends: 2, learning: off, larchd: {flow_table: {entries: 4096}}, web: {signal: connect}}
+		load: {rate: 50, long: 4, warm: 500ms, duration: 2s}
+		events:
+		  - {at: 500ms, do: run, command: "ip netns list | grep -c \$LAB_ID >$E2E_WORK/hook; \$BUILD/larchctl status >>$E2E_WORK/hook"}
+		  - {at: 1s, do: kill, backend: b2, for: 500ms}
+		thresholds: {availability: 0.01, broken_long: 4}
+	END
+	expect_status 0 --json "$json" "$E2E_WORK/mine.yaml" || return
+	same "nodes in the hook" "$(head -1 "$E2E_WORK/hook")" 5 || return
+	grep -q 'web' "$E2E_WORK/hook" || fail "the hook sees no larchd: $(cat "$E2E_WORK/hook")" || return
+	same "static beside one that does not learn" "$(figure scenarios 0 runs '#')" 1 &&
+		same "event" "$(figure scenarios 0 events 1 what)" "kill b2" &&
+		check "not answered" "$(figure_of larch availability) < 1" && expect_nothing_left
+}
+
+test_threshold_that_is_not_met_is_status_1() {
+	scenario <<-END
+		lab: {backends: 2, learning: off}
+		load: {rate: 50, long: 0, warm: 200ms, duration: 2s}
+		events:
+		  - {at: 1s, do: kill, backend: b2, for: 800ms}
+		thresholds: {availability: 1}
+	END
+	expect_status 1 "$E2E_WORK/mine.yaml" || return
+	grep -q 'availability .*NOT MET' "$out" || fail "not said: $(cat "$out")"
+}
+
+test_what_cannot_run_is_status_3_with_the_reason() {
+	scenario <<-END
+		lab: {backends: 2, web: {signal: maybe}}
+		load: {warm: 0s, duration: 2s}
+	END
+	expect_status 3 "$E2E_WORK/mine.yaml" || return
+	grep -q "could not run: larch: .*signal.*'maybe'" "$out" || fail "reason: $(cat "$out")" || return
+	scenario <<-END
+		lab: {backends: 2, learning: off}
+		load: {warm: 0s, duration: 2s}
+		events: [{at: 1s, do: run, command: "echo no way; exit 7"}]
+	END
+	expect_status 3 "$E2E_WORK/mine.yaml" || return
+	grep -q "exits with 7: no way" "$out" || fail "reason: $(cat "$out")" || return
+	expect_nothing_left
+}
+
+test_bad_scenarios_are_refused_with_their_place() {
+	scenario <<<"load: {rate: 10x}"
+	refused 2 "mine.yaml:2:14: load.rate: rate is '10x'; expected a number" \
+		"$BUILD/larch-hatest" "$E2E_WORK/mine.yaml" || return
+	scenario <<<"events: [{at: 1s, do: explode}]"
+	refused 2 "mine.yaml:2:23: .*'explode'; expected slow, pause" "$BUILD/larch-hatest" check "$E2E_WORK/mine.yaml" || return
+	echo "title: cut off" >"$E2E_WORK/mine.yaml"
+	refused 2 "closing line '...'" "$BUILD/larch-hatest" "$E2E_WORK/mine.yaml" &&
+		refused 2 "list' shows what there is" "$BUILD/larch-hatest" nothing &&
+		refused 2 "must be haproxy, nginx" "$BUILD/larch-hatest" --against apache steady &&
+		refused 2 "go with --target" "$BUILD/larch-hatest" --host a steady &&
+		refused 2 "no lab for 'kill'" "$BUILD/larch-hatest" --target 127.0.0.1:80 dead &&
+		refused 2 "usage: larch-hatest" "$BUILD/larch-hatest"
+}
+
+test_listed_scenarios_are_valid() {
+	local name
+	expect_status 0 list || return
+	check "scenarios" "$(wc -l <"$out") >= 13" || return
+	for name in steady crowd slow dead flap drain rolling daemon upgrade link synflood reload; do
+		grep -q "^  $name " "$out" || fail "$name is missing" || return
+	done
+}
+
+# A server on this host's loopback, as somebody's own, and a hook that slows it.
+test_given_address_is_measured_with_the_users_hooks() {
+	local server port
+	"$BUILD/labserver" --name b1 --listen 127.0.0.1:0 --service-ms 2 --workers 64 \
+		--control "$E2E_WORK/server.sock" >"$E2E_WORK/server" &
+	server=$!
+	eventually 10 "the server" grep -q listening "$E2E_WORK/server" || return
+	port=$(sed 's/.*://' "$E2E_WORK/server")
+	scenario <<-END
+		load: {rate: 50, long: 2, warm: 0s, duration: 3s, path: /}
+		events:
+		  - {at: 1s, do: run, command: "$BUILD/labserver --tell $E2E_WORK/server.sock speed 0.01"}
+		  - {at: 2s, do: run, command: "$BUILD/labserver --tell $E2E_WORK/server.sock speed 1"}
+		thresholds: {availability: 0.9, broken: 0, refused: 0}
+	END
+	expect_status 0 --target "127.0.0.1:$port" --json "$json" "$E2E_WORK/mine.yaml"
+	set -- $?
+	kill $server
+	wait $server
+	[ "$1" = 0 ] || return
+	same "target" "$(figure target)" "127.0.0.1:$port" &&
+		check "slower" "$(figure scenarios 0 runs 0 during p99_ms) > 5 * $(figure scenarios 0 runs 0 before p50_ms)" &&
+		expect_nothing_left
+}
+
+load_runs() {
+	ip netns pids "$LAB_ID-ha-larch-client" 2>/dev/null | xargs -r -n 1 ps -o comm= -p | grep -q loadgen
+}
+
+# interrupted SIGNAL STATUS
+interrupted() {
+	local pid
+	LAB_ID=$LAB_ID-ha "$BUILD/larch-hatest" dead >"$out" 2>&1 &
+	pid=$!
+	eventually 40 "the load" load_runs || return
+	kill "-$1" $pid
+	wait $pid
+	same "exit status" $? "$2" && expect_nothing_left
+}
+
+test_interrupted_test_leaves_nothing() {
+	interrupted INT 130 && interrupted TERM 143
+}
+
+# Its labs see the end of their orders.
+test_killed_test_leaves_nothing() {
+	interrupted KILL 137
+}
+
+run_tests "$@"
