@@ -214,6 +214,7 @@ struct hatest_options {
 	const char *source; // --target: of the requests
 	const char *host;
 	uint64_t seed;
+	uint64_t retries; // of a run that this host disturbed
 	const char *balancer[HATEST_BALANCERS];
 	size_t balancers;
 };
@@ -228,6 +229,8 @@ struct hatest_run {
 
 struct hatest_result {
 	struct hatest_scenario scenario;
+	bool is_short; // it was shortened
+	// what follows is of the last run
 	size_t actions;
 	struct hatest_action action[HATEST_ACTIONS];
 	size_t runs;
@@ -235,13 +238,16 @@ struct hatest_result {
 	size_t verdicts;
 	struct hatest_verdict verdict[HATEST_THRESHOLDS];
 	char error[HATEST_TEXT_SIZE]; // why it could not run; "": it did
-	bool is_short;		      // it was shortened
+	double late_p99_ms;	      // of the generators, the most
+	bool disturbed;		      // so late that what is not met says nothing
 	bool met;
 };
 
-// hatest_run.c: 0, -EINTR, or -errno with the reason in result->error.
+// hatest_run.c: 0, -EINTR, or -errno with the reason in result->error. Whatever a run before left
+// in *result, but for the scenario, is released.
 int hatest_run(const struct hatest_options *options, size_t number, size_t of,
 	       struct hatest_result *result);
+void hatest_result_clear(struct hatest_result *result);
 
 // hatest_lab.c: one lab, driven by a process of its own that obeys lines of text.
 struct hatest_process {

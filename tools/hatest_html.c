@@ -50,6 +50,8 @@ static const char *state(const struct hatest_result *result)
 {
 	if (*result->error)
 		return "could not run";
+	if (result->disturbed)
+		return "this host was too busy to say";
 	return result->met ? "met" : "not met";
 }
 

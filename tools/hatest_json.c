@@ -2,7 +2,8 @@
 // All figures as JSON:
 //
 // {"version", "short", "seed", "target" or null, "met",
-//  "scenarios": [{"name", "title", "about", "met", "error" or null, "duration_s", "warm_s",
+//  "scenarios": [{"name", "title", "about", "met", "disturbed", "error" or null,
+//    "duration_s", "warm_s",
 //    "events": [{"at_s", "end_s", "what"}],
 //    "runs": [{"balancer", "requests", "in_time", "availability", "late", "rejected", "refused",
 //      "broken", "broken_long", "abandoned", "lost", "detect_s", "recover_s", "impaired_s",
@@ -14,7 +15,7 @@
 //
 // Times are seconds from the begin of what counts. null: not measured, or nothing to measure;
 // "never" for times that did not come. failed: share of a step's requests without an answer in
-// time.
+// time. disturbed: thresholds were not met, but the load itself was late.
 #include <math.h>
 #include <string.h>
 
@@ -113,12 +114,13 @@ static json_t *result_json(const struct hatest_result *result)
 
 	for (size_t i = 0; ran && i < result->runs; i++)
 		json_array_append_new(runs, run_json(&result->run[i], scenario));
-	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 			 scenario->name, "title", scenario->title, "about", scenario->about, "met",
-			 result->met, "error", ran ? json_null() : json_string(result->error),
-			 "duration_s", real(scenario->load.duration_s), "warm_s",
-			 real(scenario->load.warm_s), "events", events_json(result), "runs", runs,
-			 "thresholds", verdicts_json(result));
+			 result->met, "disturbed", result->disturbed, "error",
+			 ran ? json_null() : json_string(result->error), "duration_s",
+			 real(scenario->load.duration_s), "warm_s", real(scenario->load.warm_s),
+			 "events", events_json(result), "runs", runs, "thresholds",
+			 verdicts_json(result));
 }
 
 json_t *hatest_json(const struct hatest_result *results, size_t count_of,

@@ -77,17 +77,11 @@ static void print_row(const struct hatest_run *run)
 	       (unsigned long long)(m->broken + m->broken_long), m->lost, m->imbalance);
 }
 
-// More than this, at the 99th percentile, and what is measured is this host.
-#define LATE_MS 20
-
-static void print_lateness(const struct hatest_result *result)
+static void print_disturbance(const struct hatest_result *result)
 {
-	double late = 0;
-
-	for (size_t i = 0; i < result->runs; i++)
-		late = fmax(late, result->run[i].late_p99_ms);
-	if (late > LATE_MS)
-		printf("  This host was too busy: the load itself came %.0f ms late.\n", late);
+	if (result->disturbed)
+		printf("  This host was too busy to say so: the load itself came %.0f ms late.\n",
+		       result->late_p99_ms);
 }
 
 static void print_verdict(const struct hatest_verdict *verdict)
@@ -121,6 +115,6 @@ void hatest_progress_table(const struct hatest_result *result)
 		print_row(&result->run[i]);
 	for (size_t i = 0; i < result->verdicts; i++)
 		print_verdict(&result->verdict[i]);
-	print_lateness(result);
+	print_disturbance(result);
 	fflush(stdout);
 }

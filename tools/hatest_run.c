@@ -16,6 +16,7 @@
 #define ORDER_S	    30
 #define TELL_S	    0.5 // between two lines of progress
 #define GROUP_HOSTS 64
+#define LATE_MS	    25 // more, at the 99th percentile, and what is measured is this host
 
 // A scenario while it runs.
 struct play {
@@ -358,10 +359,22 @@ static void judge(struct play *play)
 			fixed = &result->run[i].metrics;
 	result->verdicts = hatest_judge(&result->scenario, &result->run[0].metrics, fixed,
 					result->is_short, result->verdict);
+	for (size_t i = 0; i < result->runs; i++)
+		result->late_p99_ms = fmax(result->late_p99_ms, result->run[i].late_p99_ms);
 	result->met = true;
 	for (size_t i = 0; i < result->verdicts; i++)
 		if (result->verdict[i].judged && !result->verdict[i].met)
 			result->met = false;
+	result->disturbed = result->late_p99_ms > LATE_MS && !result->met;
+}
+
+void hatest_result_clear(struct hatest_result *result)
+{
+	for (size_t i = 0; i < result->runs; i++) {
+		hatest_samples_free(&result->run[i].samples);
+		json_decref(result->run[i].drops);
+	}
+	memset(&result->actions, 0, sizeof(*result) - offsetof(struct hatest_result, actions));
 }
 
 // Static weights beside Larch that does not learn would be the same once more; others than Larch
@@ -386,6 +399,7 @@ int hatest_run(const struct hatest_options *options, size_t number, size_t of,
 	struct play play = {.options = options, .result = result, .number = number, .of = of};
 	int error;
 
+	hatest_result_clear(result);
 	result->actions = hatest_timeline(&result->scenario, result->action);
 	choose_balancers(options, result);
 	error = begin(&play);

@@ -24,6 +24,11 @@ expect_status() {
 	[ $got = "$expected" ] || fail "status $got, not $expected: $(tail -n 4 "$out" "$E2E_WORK/err" | tr '\n' ' ')"
 }
 
+# Where status 3 says that nothing can be said.
+too_busy() {
+	grep -q 'too busy to say' "$out" && rm -f "$E2E_WORK/reason" && skip "this machine is too busy"
+}
+
 figure() {
 	"$BUILD/jsonget" "$@" <"$json"
 }
@@ -58,7 +63,7 @@ scenario() {
 }
 
 test_killed_daemon_breaks_nothing_beside_a_proxy_whose_death_does() {
-	expect_status 0 --short --against haproxy --json "$json" --html "$html" daemon || return
+	expect_status 0 --short --against haproxy --json "$json" --html "$html" daemon || { too_busy; return; }
 	same "scenario" "$(figure scenarios 0 name)" daemon &&
 		check "requests" "$(figure_of larch requests) > 500" &&
 		same "broken" "$(figure_of larch broken)" 0 &&
@@ -80,9 +85,9 @@ expect_report() {
 	xmllint --noout "$E2E_WORK/plot.svg" 2>"$E2E_WORK/xml" || fail "no XML: $(head -3 "$E2E_WORK/xml")"
 }
 
-test_reload_and_upgrade_break_nothing() {
-	expect_status 0 --short reload upgrade && grep -q 'hatest: 2 of 2 scenarios' "$out" ||
-		fail "no verdict: $(tail -1 "$out")" || return
+test_reload_upgrade_and_drain_break_nothing() {
+	expect_status 0 --short reload upgrade drain || { too_busy; return; }
+	grep -q 'hatest: 3 of 3 scenarios' "$out" || fail "no verdict: $(tail -1 "$out")" || return
 	expect_nothing_left
 }
 
