@@ -72,6 +72,43 @@ test_learned_flows_go_to_the_near_backends_and_control_flows_everywhere() {
 	check "control shares" "$least > 0.12 && $most < 0.4"
 }
 
+control_one_in() {
+	lab_ctl -o json status | "$BUILD/jsonget" services 0 control_one_in
+}
+
+is_smaller() {
+	[ "$(control_one_in)" = 32 ]
+}
+
+# arm_share ARM FROM TO: of the flows that began between two seconds of the load.
+arm_share() {
+	paste "$E2E_WORK/arms" "$E2E_WORK/times" | awk -v arm="$1" -v from="$2" -v to="$3" '
+		$7 > from && $7 <= to { all++; its += $6 == arm }
+		END { print all ? its / all : "nan" }'
+}
+
+# Ticks of 3 s have 110 control flows each at first: after five of them the half is enough, and after
+# five more its half is not. Flows go on in the arm in which they began, as the flow table tells.
+test_control_arm_is_halved_where_flows_are_many() {
+	local halved
+	interval=3s learning=on larch_config | larchd_fresh || return
+	same "the control arm: 1 in" "$(control_one_in)" 16 || return
+	load_start many --rate 600 --duration 24 --requests 1
+	eventually 22 "a smaller arm" is_smaller || return
+	halved=$SECONDS
+	load_wait && load_unbroken || return
+	same "the control arm: 1 in" "$(control_one_in)" 32 || return
+	refused 0 "1 flow in 32 is control" lab_ctl benefit web || return
+	halved=$(awk -v since=$((SECONDS - halved)) 'END { print $1 - since }' "$LOAD.log")
+	awk '$6 == 0 { print $2, $3, $4, $5, "tcp" }' "$LOAD.log" >"$E2E_WORK/flows"
+	awk '$6 == 0 { print $1 }' "$LOAD.log" >"$E2E_WORK/times"
+	lab_ctl arm <"$E2E_WORK/flows" >"$E2E_WORK/arms" || fail "status $?" || return
+	echo "halved at $halved s"
+	same "flows that nobody knows" "$(arm_share either 0 99)" 0 &&
+		check "control share at first" "$(arm_share control 0 "$(awk "BEGIN { print $halved - 1.5 }")") > 0.05" &&
+		check "and then" "$(arm_share control "$(awk "BEGIN { print $halved + 1.5 }")" 99) < 0.042"
+}
+
 # New flows of b1 in two seconds.
 rate_of_b1() {
 	local before
