@@ -266,6 +266,7 @@ lab_up() {
 	lab_check || return
 	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/larch-lab.XXXXXX") || return
 	: >"$LAB_DIR/pids"
+	export STATE_DIRECTORY=$LAB_DIR # no larchd of a lab touches the host's
 	lab_wire && lab_programs || lab_fail "cannot build the namespaces"
 }
 
@@ -328,7 +329,7 @@ lab_config() {
 # Starts larchd with $LAB_DIR/larch.yaml; further arguments are passed on. Sets LAB_LARCHD.
 lab_larchd() {
 	lab_start balancer larchd.log "$BUILD/larchd" -c "$LAB_DIR/larch.yaml" -p "$LAB_PINS" \
-		-s "$LAB_DIR/larchd.sock" "$@"
+		-s "$LAB_DIR/larchd.sock" --state "$LAB_DIR/state.json" "$@"
 	LAB_LARCHD=$LAB_PID
 	lab_wait 30 test -S "$LAB_DIR/larchd.sock" || lab_fail "larchd did not start: $(tail -3 "$LAB_DIR/larchd.log")"
 }

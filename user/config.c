@@ -322,21 +322,38 @@ static int load_seed(struct larch_config **config, struct config_errors *errors)
 	return -EINVAL;
 }
 
-int config_load(const char *file, struct larch_config **out, struct config_errors *errors)
+int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
+		     struct config_errors *errors)
 {
 	const size_t size = CONFIG_MAX_BYTES + 1;
-	char *text = malloc(size);
-	ssize_t length;
+	ssize_t got;
 	int error;
 
 	*out = NULL;
 	memset(errors, 0, sizeof(*errors));
-	if (!text)
+	*text = malloc(size);
+	if (!*text)
 		return -ENOMEM;
-	length = read_file(file, text, size);
-	error = length < 0 ? (int)length : config_parse(text, (size_t)length, out, errors);
+	got = read_file(file, *text, size);
+	error = got < 0 ? (int)got : config_parse(*text, (size_t)got, out, errors);
+	if (!error)
+		error = load_seed(out, errors);
+	*length = error ? 0 : (size_t)got;
+	if (error) {
+		free(*text);
+		*text = NULL;
+	}
+	return error;
+}
+
+int config_load(const char *file, struct larch_config **out, struct config_errors *errors)
+{
+	size_t length;
+	char *text;
+	int error = config_load_text(file, &text, &length, out, errors);
+
 	free(text);
-	return error ? error : load_seed(out, errors);
+	return error;
 }
 
 void config_free(struct larch_config *config)

@@ -157,7 +157,11 @@ struct config_errors {
  */
 int config_load(const char *file, struct larch_config **out, struct config_errors *errors);
 
-/* The same for a text in memory, with any bytes in it. */
+/* The same, and the text that was read, which the caller releases; NULL unless 0 is returned. */
+int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
+		     struct config_errors *errors);
+
+/* The same as config_load() for a text in memory, with any bytes in it. */
 int config_parse(const char *text, size_t length, struct larch_config **out,
 		 struct config_errors *errors);
 

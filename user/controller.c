@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "larch/backend.h"
 #include "log.h"
@@ -21,29 +22,6 @@ struct service *controller_service(struct controller *controller, const char *na
 			return service;
 	}
 	return NULL;
-}
-
-static void log_config_errors(const char *file, const struct config_errors *errors)
-{
-	char line[512];
-
-	for (size_t i = 0; i < errors->count && i < CONFIG_MAX_ERRORS; i++) {
-		config_error_text(file, &errors->error[i], line, sizeof(line));
-		log_error("%s", line);
-	}
-}
-
-static int load_config(const struct controller *controller, struct larch_config **out,
-		       struct config_errors *errors)
-{
-	const char *file = controller->options.config_file;
-	int error = config_load(file, out, errors);
-
-	if (error == -EINVAL)
-		log_config_errors(file, errors);
-	else if (error)
-		log_error("%s: %s", file, strerror(-error));
-	return error;
 }
 
 /* The server's address, if an earlier daemon can have written such an entry. */
@@ -151,48 +129,60 @@ static void set_warm_up(struct controller *controller)
 			(uint64_t)ceil(learning->half_life_server * 1000 / learning->interval_ms);
 }
 
+/* If it fails, the configuration is the controller's (controller->config) or still the caller's. */
+static int open_with(struct controller *controller, struct larch_config *config)
+{
+	int error;
+
+	controller->config = config;
+	error = open_kernel_part(controller);
+	if (!error) {
+		error = netlink_open(&controller->netlink, controller_nexthop_changed, controller);
+		if (error)
+			log_error("cannot open netlink: %s", strerror(-error));
+	}
+	if (error)
+		return error;
+	set_warm_up(controller);
+	nodes_look(controller);
+	controller->config = NULL;
+	error = controller_apply(controller, config);
+	if (error)
+		log_error("cannot apply the configuration: %s", strerror(-error));
+	else
+		error = controller_attach(controller);
+	if (!error)
+		error = checks_open(&controller->checks, controller);
+	if (!error)
+		checks_follow(controller->checks);
+	return error;
+}
+
 int controller_open(struct controller **out, const struct controller_options *options)
 {
 	struct controller *controller = calloc(1, sizeof(*controller));
-	struct larch_config *config = NULL;
-	struct config_errors errors;
+	struct loaded loaded = {};
 	int error;
 
 	if (!controller)
 		return -ENOMEM;
 	controller->options = *options;
-	controller->started = controller->reloaded = time(NULL);
-	error = load_config(controller, &config, &errors);
-	if (error)
-		goto fail;
-	controller->config = config;
-	error = open_kernel_part(controller);
-	if (error)
-		goto fail;
-	error = netlink_open(&controller->netlink, controller_nexthop_changed, controller);
-	if (error) {
-		log_error("cannot open netlink: %s", strerror(-error));
-		goto fail;
-	}
-	set_warm_up(controller);
-	nodes_look(controller);
-	controller->config = NULL;
-	error = controller_apply(controller, config);
-	if (error) {
-		log_error("cannot apply the configuration: %s", strerror(-error));
-		if (!controller->config)
-			config_free(config);
-		goto fail;
-	}
-	error = controller_attach(controller);
+	controller->started_ns = clock_now();
+	controller->reloaded = time(NULL);
+	if (options->state_file && state_open(&controller->state, options->state_file) != 0)
+		log_error("%s: cannot be used: larchd keeps nothing on the disk",
+			  options->state_file);
+	error = controller_load_first(controller, &loaded);
 	if (!error)
-		error = checks_open(&controller->checks, controller);
-	if (error)
-		goto fail;
-	checks_follow(controller->checks);
-	*out = controller;
-	return 0;
-fail:
+		error = open_with(controller, loaded.config);
+	if (!error) {
+		controller_loaded(controller, &loaded);
+		*out = controller;
+		return 0;
+	}
+	if (controller->config == loaded.config)
+		loaded.config = NULL;
+	controller_unload(&loaded);
 	/* What was not there before is not left behind by a start that was refused. */
 	controller_close(controller, controller->fresh);
 	return error;
@@ -217,6 +207,7 @@ void controller_close(struct controller *controller, bool detach)
 			service_close(&controller->service[i]);
 	}
 	nodes_reset(&controller->nodes);
+	state_close(controller->state);
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);
@@ -280,29 +271,39 @@ static void note_reload_error(struct controller *controller, const struct config
 			 controller->options.config_file, strerror(-error));
 	if (!errors->count)
 		log_error("%s", controller->reload_error);
-	log_error("reload refused; the configuration before it stays in force");
+	log_error("reload refused; the %s stays in force",
+		  controller->last_good[0] ? "last good configuration" : "configuration before it");
+}
+
+static int take_over(struct controller *controller, const struct loaded *loaded)
+{
+	int error = check_interfaces(controller, loaded->config);
+
+	if (error)
+		return error;
+	tell_left_interfaces(controller->config, loaded->config);
+	return controller_apply(controller, loaded->config);
 }
 
 int controller_reload(struct controller *controller, struct config_errors *errors)
 {
-	struct larch_config *config = NULL;
-	int error = load_config(controller, &config, errors);
+	struct loaded loaded = {};
+	int error = controller_load(controller, &loaded, errors);
 
 	controller->reload_error[0] = '\0';
 	if (!error)
-		error = check_interfaces(controller, config);
-	if (!error) {
-		tell_left_interfaces(controller->config, config);
-		error = controller_apply(controller, config);
-	}
+		error = take_over(controller, &loaded);
 	if (error) {
-		if (controller->config != config)
-			config_free(config);
+		if (controller->config == loaded.config)
+			loaded.config = NULL;
+		controller_unload(&loaded);
 		note_reload_error(controller, errors, error);
 		return error;
 	}
 	check_seed(controller);
 	checks_follow(controller->checks);
+	controller->last_good[0] = '\0';
+	controller_loaded(controller, &loaded);
 	controller_attach(controller); /* what fails is logged, and shown by the status */
 	controller->ticked_ns = 0;     /* the interval may be another one */
 	controller->reload_failed = false;

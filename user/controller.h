@@ -19,6 +19,7 @@
 #include "nodes.h"
 #include "registry.h"
 #include "service.h"
+#include "state.h"
 
 #define CONTROLLER_CONCURRENCY 4 /* of a backend whose concurrency is not configured */
 
@@ -27,6 +28,8 @@ struct controller_options {
 	const char *pin_directory;
 	struct config_interface *interfaces; /* from the command line; instead of the file's */
 	size_t interface_count;
+	const char *state_file; /* NULL: nothing is kept on the disk */
+	bool strict;		/* a start with a bad file is refused: no last good one instead */
 };
 
 /* What a tick spends its time on; the services' parts are added up. */
@@ -74,10 +77,13 @@ struct controller {
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */
 	bool fresh;	     /* cells first seen now count from zero */
 	uint64_t warm_ticks; /* ticks before learning begins: samples gather after an adoption */
-	time_t started, reloaded;
+	uint64_t started_ns;
+	time_t reloaded;
 	bool reload_failed; /* the last reload was refused; the configuration before it is in force
 			     */
 	char reload_error[512];
+	struct state *state; /* what is kept on the disk; NULL: nothing */
+	char last_good[512]; /* why the last good configuration is in force; "": the file's is */
 };
 
 /*
@@ -125,6 +131,32 @@ bool controller_seed_differs(const struct controller *controller);
  * backends than there are ids left. Nothing in force is changed then.
  */
 int controller_apply(struct controller *controller, struct larch_config *config);
+
+/* A file, and what it says. */
+struct loaded {
+	struct larch_config *config;
+	char *text;
+	size_t length;
+};
+
+/* Reads the configuration's file. 0 or -errno, which has been logged; *out is empty then. */
+int controller_load(const struct controller *controller, struct loaded *out,
+		    struct config_errors *errors);
+
+/* The same at the start, when a bad file gives way to the last good one, if there is one. */
+int controller_load_first(struct controller *controller, struct loaded *out);
+
+/*
+ * What was loaded is in force: the next start may need it. Releases the text, the configuration is
+ * the controller's.
+ */
+void controller_loaded(struct controller *controller, struct loaded *loaded);
+
+/* It is not in force. */
+void controller_unload(struct loaded *loaded);
+
+/* The file that the configuration in force comes from. */
+const char *controller_config_file(const struct controller *controller);
 
 /* What the walk has found of a backend. An id is free when its server has left, and all its flows.
  */

@@ -172,11 +172,13 @@ static void add_backend(struct columns *columns, const json_t *backend)
 
 void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 {
-	const json_t *service, *backend;
+	const json_t *service, *backend, *banner;
 	char silent[64];
 	size_t i, j;
 
 	(void)ctl;
+	json_array_foreach (json_object_get(answer, "banners"), i, banner)
+		printf("WARNING: %s\n", json_string_value(banner));
 	json_array_foreach (json_object_get(answer, "services"), i, service) {
 		struct columns *columns = columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
 						      ">INFLIGHT >NET >SVC >SLOWDOWN STATE CHECK");

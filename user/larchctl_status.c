@@ -9,6 +9,7 @@
 static void show_head(const json_t *answer)
 {
 	const json_t *config = json_object_get(answer, "config"), *warning;
+	bool kept = json_is_string(json_object_get(config, "last_good"));
 	char uptime[COLUMNS_NUMBER];
 	size_t i;
 
@@ -16,10 +17,13 @@ static void show_head(const json_t *answer)
 	       larchctl_number(answer, "pid"),
 	       columns_time(larchctl_number(answer, "uptime_s"), uptime),
 	       larchctl_true(answer, "adopted") ? ", adopted the kernel part that was there" : "");
-	printf("config %s, loaded %s", larchctl_text(config, "file"),
+	printf("config %s, loaded %s", larchctl_text(config, kept ? "last_good" : "file"),
 	       larchctl_text(config, "loaded"));
 	if (larchctl_true(config, "ok"))
 		puts("");
+	else if (kept)
+		printf("; the LAST GOOD one: the file was REFUSED\n       %s\n",
+		       larchctl_text(config, "error"));
 	else
 		printf("; the last reload was REFUSED\n       %s\n",
 		       larchctl_text(config, "error"));

@@ -2,6 +2,7 @@
 /* larchd: the daemon. Command line, event loop; everything else is the controller's. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "config.h"
 #include "control.h"
 #include "controller.h"
+#include "fault.h"
 #include "log.h"
 #include "members.h"
 
@@ -24,6 +26,8 @@
 #define DEFAULT_CONFIG "/etc/larch/larch.yaml"
 #define DEFAULT_PINS   "/sys/fs/bpf/larch"
 #define DEFAULT_SOCKET "/run/larch/larchd.sock"
+#define DEFAULT_STATE  "/var/lib/larch"
+#define STATE_FILE     "state.json"
 
 #define WATCH_NS (100 * 1000 * 1000) /* between two looks at what clients meet at the backends */
 
@@ -31,6 +35,7 @@ struct arguments {
 	struct controller_options options;
 	struct config_interface interface[CONFIG_MAX_INTERFACES];
 	const char *socket;
+	char state[PATH_MAX]; /* the default, where its folder is */
 	bool check_only;
 	bool detach;
 };
@@ -46,6 +51,11 @@ static void print_help(FILE *to)
 	      "  -i, --interface NAME  attach here instead of where the file says; repeatable\n"
 	      "  -p, --pin-dir DIR     folder of pins (" DEFAULT_PINS ")\n"
 	      "  -s, --socket PATH     control socket for larchctl (" DEFAULT_SOCKET ")\n"
+	      "      --state FILE      what outlives larchd: orders of operators, and beside it\n"
+	      "                        last-good.yaml (" DEFAULT_STATE "/" STATE_FILE "; or in\n"
+	      "                        $STATE_DIRECTORY, as systemd sets it)\n"
+	      "      --strict          a start with a bad file is refused; without this larchd\n"
+	      "                        starts with the last good configuration, and says so\n"
 	      "  -d, --detach          at the end remove program and pins (else they go on alone)\n"
 	      "  -l, --log LEVEL       error, warning, info (default) or debug\n"
 	      "  -V, --version\n"
@@ -72,6 +82,8 @@ static int add_interface(struct arguments *arguments, const char *name)
 	return 0;
 }
 
+enum { OPTION_STATE = 256, OPTION_STRICT };
+
 static int take_option(struct arguments *arguments, int option)
 {
 	enum log_level level;
@@ -93,6 +105,12 @@ static int take_option(struct arguments *arguments, int option)
 		return 0;
 	case 'd':
 		arguments->detach = true;
+		return 0;
+	case OPTION_STATE:
+		arguments->options.state_file = optarg;
+		return 0;
+	case OPTION_STRICT:
+		arguments->options.strict = true;
 		return 0;
 	case 'l':
 		if (log_parse_level(optarg, &level) != 0) {
@@ -118,6 +136,8 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		{"interface", required_argument, NULL, 'i'},
 		{"pin-dir", required_argument, NULL, 'p'},
 		{"socket", required_argument, NULL, 's'},
+		{"state", required_argument, NULL, OPTION_STATE},
+		{"strict", no_argument, NULL, OPTION_STRICT},
 		{"detach", no_argument, NULL, 'd'},
 		{"log", required_argument, NULL, 'l'},
 		{"version", no_argument, NULL, 'V'},
@@ -303,6 +323,7 @@ static void run(struct loop *loop)
 				control_process(loop->control);
 		}
 		set_timer(loop);
+		state_flush(loop->controller->state);
 	}
 }
 
@@ -344,17 +365,31 @@ static int serve(const struct arguments *arguments)
 	return error ? EXIT_REFUSED : 0;
 }
 
+/* systemd's StateDirectory= may be a list; ours is the first. */
+static void set_state_file(struct arguments *arguments)
+{
+	const char *given = getenv("STATE_DIRECTORY");
+	const char *folder = given && *given ? given : DEFAULT_STATE;
+
+	snprintf(arguments->state, sizeof(arguments->state), "%.*s/" STATE_FILE,
+		 (int)strcspn(folder, ":"), folder);
+	arguments->options.state_file = arguments->state;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = {
 		.options = {.config_file = DEFAULT_CONFIG, .pin_directory = DEFAULT_PINS},
 		.socket = DEFAULT_SOCKET,
 	};
-	int ends = parse_arguments(&arguments, argc, argv);
+	int ends;
 
+	set_state_file(&arguments);
+	ends = parse_arguments(&arguments, argc, argv);
 	if (ends)
 		return ends - 1;
 	if (arguments.check_only)
 		return check_config(arguments.options.config_file);
+	fault_begin();
 	return serve(&arguments);
 }

@@ -54,6 +54,13 @@ typedef json_t *report_service_fn(struct controller *controller, struct service 
 				  const json_t *request);
 json_t *report_each(struct controller *controller, const json_t *request, report_service_fn *each);
 
+/* What is kept on the disk, and how that goes; and what an operator has to know of it. */
+json_t *report_saved(const struct controller *controller);
+void report_saved_warnings(json_t *list, const struct controller *controller);
+
+/* Why the configuration in force is not the file's; NULL: it is. */
+const char *report_config_error(const struct controller *controller);
+
 /* A number, or null if it is not finite. */
 json_t *report_real(double value);
 

@@ -9,11 +9,13 @@
  *                 "net_us","service_us","slowdown","state","reason","age_s",
  *                 "check":null or {"verdict","age_s","ms","reason"}}],
  *    "well","meant","panic"}],
- *  "leaving":[{"backend","id","address","flows","silent"}]}
+ *  "leaving":[{"backend","id","address","flows","silent"}],
+ *  "banners":["..."]}
  *
  * "age_s": since when a backend is in its state. "well": of those that are meant to take flows;
  * "panic": too few are, and all that can be reached take flows. "leaving" are servers that are not
  * configured any more and still have flows; "silent": of the flows, for about an hour or longer.
+ * "banners": what makes all of it look wrong.
  */
 #include <string.h>
 
@@ -102,7 +104,11 @@ json_t *report_list(struct controller *controller, const json_t *request)
 {
 	json_t *answer = report_each(controller, request, one_service);
 
+	json_t *banners = json_array();
+
+	report_saved_warnings(banners, controller);
 	if (!json_object_get(answer, "error"))
 		json_object_set_new(answer, "leaving", leaving(controller));
+	json_object_set_new(answer, "banners", banners);
 	return answer;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * {"version","pid","uptime_s","adopted",
- *  "config":{"file","loaded","ok","error"},
+ *  "config":{"file","loaded","ok","error","last_good"},  (last_good: the file in force, or null)
+ *  "state":null or {"file","ok","error","refused"},
  *  "warnings":["..."],
  *  "interfaces":[{"name","mode","index","attached"}],
  *  "flow_table":{"entries","open","syn","closing","fill"},
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "outcomes.h"
 #include "report.h"
@@ -72,10 +74,12 @@ static json_t *config(const struct controller *controller)
 
 	if (localtime_r(&controller->reloaded, &local))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
-	return json_pack(
-		"{s:o, s:s, s:b, s:o}", "file", report_string(controller->options.config_file),
-		"loaded", when, "ok", !controller->reload_failed, "error",
-		report_string(controller->reload_failed ? controller->reload_error : NULL));
+	return json_pack("{s:o, s:s, s:b, s:o, s:o}", "file",
+			 report_string(controller->options.config_file), "loaded", when, "ok",
+			 !controller->reload_failed && !controller->last_good[0], "error",
+			 report_string(report_config_error(controller)), "last_good",
+			 report_string(controller->last_good[0] ? controller_config_file(controller)
+								: NULL));
 }
 
 static bool is_attached(const struct controller *controller, const char *interface)
@@ -242,6 +246,7 @@ static json_t *warnings(struct controller *controller)
 	size_t count;
 	const struct config_interface *interface = controller_interfaces(controller, &count);
 
+	report_saved_warnings(list, controller);
 	if (controller->reload_failed)
 		warn(list, "the last reload was refused: %s", controller->reload_error);
 	for (size_t i = 0; i < count; i++) {
@@ -280,14 +285,14 @@ static json_t *warnings(struct controller *controller)
 
 json_t *report_status(struct controller *controller, const json_t *request)
 {
-	time_t uptime = time(NULL) - controller->started;
+	uint64_t uptime = (clock_now() - controller->started_ns) / NS_PER_S;
 
 	(void)request;
 	return json_pack(
-		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, s:o}",
+		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, s:o}",
 		"version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)uptime,
 		"adopted", controller->datapath && controller->datapath->adopted, "config",
-		config(controller), "warnings", warnings(controller), "interfaces",
+		config(controller), "state", report_saved(controller), "warnings", warnings(controller), "interfaces",
 		interfaces(controller), "flow_table", flow_table(controller), "cells", "used",
 		(json_int_t)controller->cells, "limit", LARCH_MAX_CELLS, "services",
 		services(controller), "nodes", report_nodes(controller), "tick", tick(controller),

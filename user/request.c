@@ -24,8 +24,16 @@ static json_t *reload_refused(const struct controller *controller,
 	if (errors->count > CONFIG_MAX_ERRORS)
 		json_array_append_new(lines, json_sprintf("and %zu errors more",
 							  errors->count - CONFIG_MAX_ERRORS));
-	answer = report_error(REPORT_REFUSED,
-			      "the configuration is refused; the one before it stays in force");
+	if (controller->last_good[0])
+		answer = report_error(
+			REPORT_REFUSED,
+			"the configuration is refused; the last good one, %s, stays in "
+			"force",
+			controller_config_file(controller));
+	else
+		answer =
+			report_error(REPORT_REFUSED, "the configuration is refused; the one before "
+						     "it stays in force");
 	json_object_set_new(answer, "errors", lines);
 	return answer;
 }

@@ -300,7 +300,7 @@ larchd_begin() {
 	LARCHD_STARTS=$((LARCHD_STARTS + 1))
 	LARCHD_LOG=$LAB_DIR/larchd-$LARCHD_STARTS.log
 	lab_start balancer "larchd-$LARCHD_STARTS.log" "$BUILD/larchd" -c "$LAB_DIR/larch.yaml" \
-		-p "$LAB_PINS" -s "$LAB_DIR/larchd.sock" -l debug "$@"
+		-p "$LAB_PINS" -s "$LAB_DIR/larchd.sock" --state "$LAB_DIR/state.json" -l debug "$@"
 	LAB_LARCHD=$LAB_PID
 }
 
@@ -320,7 +320,7 @@ larchd_stop() {
 larchd_remove() {
 	larchd_stop KILL
 	lab_in balancer ip link set dev eth0 xdp off 2>/dev/null
-	rm -rf "$LAB_PINS" "$LAB_DIR/larchd.sock"
+	rm -rf "$LAB_PINS" "$LAB_DIR/larchd.sock" "$LAB_DIR"/state.json* "$LAB_DIR/last-good.yaml"
 }
 
 # A larchd that knows nothing of earlier ones, with a configuration from stdin.

@@ -69,7 +69,7 @@ test_start_with_a_bad_file_is_refused_and_touches_nothing() {
 	program=$(program_id)
 	larch_config | sed 's/weight: 100/weight: 10x/' >"$E2E_WORK/bad.yaml"
 	refused 1 "$E2E_WORK/bad.yaml:[0-9]+:[0-9]+: " lab_in balancer timeout 20 "$BUILD/larchd" \
-		-c "$E2E_WORK/bad.yaml" -p "$LAB_PINS" -s "$E2E_WORK/socket" &&
+		-c "$E2E_WORK/bad.yaml" -p "$LAB_PINS" -s "$E2E_WORK/socket" --state "$E2E_WORK/state.json" &&
 		same "program" "$(program_id)" "$program" && vip_answers
 }
 

@@ -559,3 +559,27 @@ Test(report, clients_are_told_in_words)
 			 "first packet of 512 bytes or more");
 	cr_assert_str_eq(clients_text(LARCH_FEATURE_INGRESS, 0, if_nametoindex("lo")), "by lo");
 }
+
+/* A list that looks well must not hide that it is not what the file asks for. */
+Test(report, the_last_good_configuration_is_told_by_status_and_list)
+{
+	json_t *answer;
+	const json_t *config;
+
+	strcpy(world.controller->last_good, "larch.yaml:1:1: broken");
+	answer = report_ask("{\"command\":\"status\"}");
+	config = json_object_get(answer, "config");
+	cr_expect_not(json_is_true(json_object_get(config, "ok")));
+	cr_expect_str_eq(report_word(config, "error"), "larch.yaml:1:1: broken");
+	cr_expect_not_null(strstr(json_string_value(report_first(answer, "warnings")),
+				  "LAST GOOD configuration"));
+	json_decref(answer);
+	answer = report_ask("{\"command\":\"list\"}");
+	cr_expect_not_null(strstr(json_string_value(report_first(answer, "banners")),
+				  "larch.yaml:1:1: broken"));
+	json_decref(answer);
+	world.controller->last_good[0] = '\0';
+	answer = report_ask("{\"command\":\"list\"}");
+	cr_expect_eq(json_array_size(json_object_get(answer, "banners")), 0u);
+	json_decref(answer);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Writes files whole or not at all, and beside the event loop: a disk that hangs holds up nobody. A
+ * thread of its own does it. What could not be written is tried again every second.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define SAVER_FILES 2 /* that one saver can keep */
+
+struct saver;
+
+/*
+ * Makes `path` hold this text, or leaves it as it is: a temporary file beside it (path.new), which
+ * takes its place when it is on the disk. 0 or -errno. Waits for the disk.
+ */
+int saver_write(const char *path, const char *text, size_t length);
+
+/* 0 or -errno. The paths are copied. */
+int saver_open(struct saver **out, const char *const path[SAVER_FILES]);
+
+/* What waits to be written is, if the disk takes it within two seconds. NULL is allowed. */
+void saver_close(struct saver *saver);
+
+/* The file is to hold this text, instead of all that waits. Takes the text over. Never waits. */
+void saver_put(struct saver *saver, size_t file, char *text, size_t length);
+
+/* How the last attempt went: 0 or -errno. */
+int saver_error(struct saver *saver, size_t file);
