@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "controller.h"
 #include "ids.h"
+#include "fault.h"
 #include "log.h"
 #include "members.h"
 #include "publisher.h"
@@ -277,6 +278,7 @@ static int commit(struct controller *controller, struct larch_config *config, co
 	if (before && !same_sources(before, config))
 		controller_write_backends(controller);
 	controller_follow_members(controller, "configuration");
+	fault_at("apply"); /* published, but what is done with packets has not followed */
 	if (!error)
 		error = controller_write_services(controller);
 	retire_services(controller);

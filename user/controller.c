@@ -11,6 +11,7 @@
 #include "controller.h"
 #include "larch/backend.h"
 #include "log.h"
+#include "notify.h"
 #include "publisher.h"
 
 struct service *controller_service(struct controller *controller, const char *name)
@@ -285,7 +286,7 @@ static int take_over(struct controller *controller, const struct loaded *loaded)
 	return controller_apply(controller, loaded->config);
 }
 
-int controller_reload(struct controller *controller, struct config_errors *errors)
+static int reload(struct controller *controller, struct config_errors *errors)
 {
 	struct loaded loaded = {};
 	int error = controller_load(controller, &loaded, errors);
@@ -310,4 +311,14 @@ int controller_reload(struct controller *controller, struct config_errors *error
 	controller->reloaded = time(NULL);
 	log_info("reloaded %s", controller->options.config_file);
 	return 0;
+}
+
+int controller_reload(struct controller *controller, struct config_errors *errors)
+{
+	int error;
+
+	notify_reloading();
+	error = reload(controller, errors);
+	notify_ready(); /* also by the configuration before it */
+	return error;
 }

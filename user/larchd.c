@@ -14,12 +14,15 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "control.h"
 #include "controller.h"
 #include "fault.h"
 #include "log.h"
 #include "members.h"
+#include "notify.h"
+#include "report.h"
 
 #define EXIT_REFUSED   1
 #define EXIT_USAGE     2
@@ -28,6 +31,7 @@
 #define DEFAULT_SOCKET "/run/larch/larchd.sock"
 #define DEFAULT_STATE  "/var/lib/larch"
 #define STATE_FILE     "state.json"
+#define LATE_TICKS     3 /* without a tick for so many intervals, ticks are not made */
 
 #define WATCH_NS (100 * 1000 * 1000) /* between two looks at what clients meet at the backends */
 
@@ -199,6 +203,10 @@ struct loop {
 	struct control *control;
 	int epoll, signals, timer, watch;
 	uint32_t interval_ms; /* that the timer is set to */
+	uint64_t alive_ns;    /* between signs of life; 0: nobody asks for them */
+	uint64_t signed_ns;   /* when the last one was given */
+	uint64_t ticks;	      /* of the controller, at the last look */
+	uint64_t progress_ns; /* when they last went up */
 	bool ends;
 };
 
@@ -222,12 +230,10 @@ static void set_timer(struct loop *loop)
 	loop->interval_ms = ms;
 }
 
-static int open_loop(struct loop *loop, const char *socket)
+/* From the beginning, so that a signal during the start waits for the loop. */
+static int open_signals(void)
 {
-	const struct itimerspec every = {.it_interval = {.tv_nsec = WATCH_NS},
-					 .it_value = {.tv_nsec = WATCH_NS}};
 	sigset_t signals;
-	int error;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGHUP);
@@ -235,8 +241,16 @@ static int open_loop(struct loop *loop, const char *socket)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int open_loop(struct loop *loop, const char *socket)
+{
+	const struct itimerspec every = {.it_interval = {.tv_nsec = WATCH_NS},
+					 .it_value = {.tv_nsec = WATCH_NS}};
+	int error;
+
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	loop->watch = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (loop->epoll < 0 || loop->signals < 0 || loop->timer < 0 || loop->watch < 0)
@@ -300,11 +314,41 @@ static void take_watch(struct loop *loop)
 		controller_watch_backends(loop->controller);
 }
 
+/* A loop that turns is not enough: the sign of life is given while ticks are completed. */
+static void tell_alive(struct loop *loop)
+{
+	uint64_t now = clock_now();
+
+	if (loop->ticks != loop->controller->ticks || !loop->progress_ns) {
+		loop->ticks = loop->controller->ticks;
+		loop->progress_ns = now;
+	}
+	if (!loop->alive_ns || now - loop->signed_ns < loop->alive_ns ||
+	    now - loop->progress_ns > LATE_TICKS * loop->interval_ms * NS_PER_MS)
+		return;
+	loop->signed_ns = now;
+	notify_alive();
+}
+
+/* What follows from whatever has happened. */
+static void settle(struct loop *loop)
+{
+	char line[256];
+
+	set_timer(loop);
+	state_flush(loop->controller->state);
+	report_line(loop->controller, line, sizeof(line));
+	notify_status(line);
+	tell_alive(loop);
+}
+
 static void run(struct loop *loop)
 {
+	int patience = loop->alive_ns ? (int)(loop->alive_ns / NS_PER_MS) + 1 : -1;
+
 	while (!loop->ends) {
 		struct epoll_event event[8];
-		int count = epoll_wait(loop->epoll, event, 8, -1);
+		int count = epoll_wait(loop->epoll, event, 8, patience);
 
 		for (int i = 0; i < count; i++) {
 			int fd = event[i].data.fd;
@@ -322,8 +366,7 @@ static void run(struct loop *loop)
 			else
 				control_process(loop->control);
 		}
-		set_timer(loop);
-		state_flush(loop->controller->state);
+		settle(loop);
 	}
 }
 
@@ -343,7 +386,7 @@ static void make_socket_directory(const char *socket)
 
 static int serve(const struct arguments *arguments)
 {
-	struct loop loop = {};
+	struct loop loop = {.signals = open_signals(), .alive_ns = notify_alive_ns()};
 	int error = controller_open(&loop.controller, &arguments->options);
 
 	if (error)
@@ -354,7 +397,10 @@ static int serve(const struct arguments *arguments)
 		log_info("larchd " LARCH_VERSION " runs: %zu services, %zu backends",
 			 loop.controller->config->service_count,
 			 loop.controller->config->backend_count);
+		notify_ready();
+		settle(&loop);
 		run(&loop);
+		notify_stopping();
 		log_info(arguments->detach ? "ends; program and pins are removed"
 					   : "ends; the data plane goes on");
 	}

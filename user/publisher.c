@@ -11,6 +11,7 @@
 #include "larch/score.h"
 #include "larch/tuple.h"
 #include "datapath_ticks.h"
+#include "fault.h"
 #include "publisher.h"
 #include "vips.h"
 
@@ -58,10 +59,12 @@ int publisher_publish(struct datapath *datapath, uint32_t service, struct genera
 		next.generation = 1;
 	generation->plan.generation = next.generation;
 	memcpy(bank.plan, &generation->plan, sizeof(*bank.plan));
+	fault_at("bank"); /* half written */
 	memcpy(bank.costs, generation->costs, generation->leaves * sizeof(*bank.costs));
 	memcpy(bank.rings, generation->ring,
 	       (LARCH_RING_LEAF + generation->leaves) * sizeof(*bank.rings));
 	memcpy(&word, &next, sizeof(word));
+	fault_at("switch");
 	__atomic_store_n((uint64_t *)(void *)active, word, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -117,6 +120,7 @@ int publisher_vips(struct datapath *datapath, const struct larch_vip_slot *entry
 	if (vips < 0)
 		return (int)vips;
 	widen_filter(datapath, entry, count);
+	fault_at("vips");
 	__atomic_store_n(&settings->vips, (uint32_t)vips, __ATOMIC_RELEASE);
 	set_filter(datapath, entry, count);
 	return 0;
@@ -139,6 +143,7 @@ void publisher_service(struct datapath *datapath, uint32_t id, const struct larc
 
 	meanwhile.flags &= service->policy.flags;
 	set_policy(at, &meanwhile);
+	fault_at("policy");
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	memcpy((char *)at + sizeof(at->policy), (const char *)service + sizeof(at->policy),
 	       sizeof(*at) - sizeof(at->policy));

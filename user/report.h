@@ -61,6 +61,9 @@ void report_saved_warnings(json_t *list, const struct controller *controller);
 /* Why the configuration in force is not the file's; NULL: it is. */
 const char *report_config_error(const struct controller *controller);
 
+/* How the daemon is, in a line. */
+void report_line(const struct controller *controller, char *out, size_t size);
+
 /* A number, or null if it is not finite. */
 json_t *report_real(double value);
 

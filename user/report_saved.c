@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What larchd keeps on the disk: the state file and the last good configuration. See report.h. */
+#include <stdio.h>
+
 #include "controller.h"
 #include "report.h"
 
@@ -40,4 +42,19 @@ const char *report_config_error(const struct controller *controller)
 	if (controller->reload_failed)
 		return controller->reload_error;
 	return controller->last_good[0] ? controller->last_good : NULL;
+}
+
+/* The worst comes first. */
+void report_line(const struct controller *controller, char *out, size_t size)
+{
+	const struct larch_config *config = controller->config;
+	const char *error = report_config_error(controller);
+
+	snprintf(out, size, "%s%s%s%s%zu services, %zu backends",
+		 controller->last_good[0]    ? "LAST GOOD configuration in force: "
+		 : controller->reload_failed ? "reload refused: "
+					     : "",
+		 error ? error : "", error ? "; " : "",
+		 state_trouble(controller->state) ? "state file not saved; " : "",
+		 config->service_count, config->backend_count);
 }

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "controller.h"
+#include "fault.h"
 #include "log.h"
 #include "publisher.h"
 
@@ -22,6 +23,7 @@ void controller_clock(struct controller *controller, enum stage stage, uint64_t 
 	time->last_ns += now - *since;
 	time->sum_ns += now - *since;
 	*since = now;
+	fault_at(stage_names[stage]);
 }
 
 static void take_cell(void *context, const struct larch_cell *cell,
@@ -170,8 +172,10 @@ void controller_tick(struct controller *controller)
 	}
 	controller_follow_agents(controller);
 	make_room(controller);
-	if (controller->ticks % walk_ticks == 0)
+	if (controller->ticks % walk_ticks == 0) {
 		walk_flows(controller);
+		fault_at("walk");
+	}
 	controller_follow_addresses(controller);
 	nodes_write(controller);
 	for (size_t i = 0; i < STAGES; i++) {
