@@ -11,8 +11,8 @@
 
 #include "clock.h"
 #include "controller.h"
-#include "ids.h"
 #include "fault.h"
+#include "ids.h"
 #include "log.h"
 #include "members.h"
 #include "publisher.h"
