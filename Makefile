@@ -161,7 +161,7 @@ $(BUILD)/print_tree: $(BUILD)/tests/oracle/print_tree.o $(BUILD)/liblarch.a
 
 include tests/fuzz/rules.mk
 
-fuzzers: $(BUILD)/fuzz_config $(BUILD)/fuzz_packet ## build the fuzzers
+fuzzers: $(BUILD)/fuzz_config $(BUILD)/fuzz_packet $(BUILD)/damage_config ## build the fuzzers
 
 tests: all $(BUILD)/unit-tests $(BUILD)/packet-tests $(BUILD)/print_tree ## build the tests
 

@@ -12,7 +12,7 @@ fuzz_bpf     := -Itests/fuzz/stub -Ivmlinux -Iinclude -Ibpf -DBPF_NO_PRESERVE_AC
 	-fno-sanitize=alignment -fvisibility=hidden -Wno-missing-declarations
 fuzz_modules := $(filter-out user/datapath.c user/datapath_program.c user/datapath_directory.c \
 	user/netlink%.c,$(modules))
-fuzz_packet  := $(filter-out tests/fuzz/fuzz_config.c,$(wildcard tests/fuzz/*.c)) \
+fuzz_packet  := $(filter-out tests/fuzz/fuzz_config.c tests/fuzz/damage_config.c,$(wildcard tests/fuzz/*.c)) \
 	$(addprefix tests/packet/,builder.c damage.c kinds.c reply.c verify.c verify_rewritten.c)
 fuzz_objects  = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 
@@ -40,6 +40,11 @@ $(BUILD)/fuzz/liblarch.a: $(call fuzz_objects,$(fuzz_modules))
 $(BUILD)/fuzz_config: $(call fuzz_objects,tests/fuzz/fuzz_config.c) $(BUILD)/fuzz/liblarch.a
 	$(call say,LD,$@)
 	$(Q)$(CLANG) $(sanitize) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# No fuzzer, but it wants the same build.
+$(BUILD)/damage_config: $(call fuzz_objects,tests/fuzz/damage_config.c) $(BUILD)/fuzz/liblarch.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) $(sanitize) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fuzz_packet: $(call fuzz_objects,$(fuzz_packet)) $(BUILD)/fuzz/bpf/larch.bpf.o \
 		$(BUILD)/fuzz/bpf/agent.bpf.o $(BUILD)/fuzz/liblarch.a
