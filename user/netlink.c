@@ -30,10 +30,12 @@ struct netlink {
 	struct netlink_table table;
 	netlink_changed_fn *changed;
 	void *context;
-	bool reporting; /* within changed() */
-	bool changes;	/* facts have changed since the last report */
-	bool resync;	/* events were lost: ask everything again */
-	bool ticked;	/* now_ms and audited_ms are set */
+	bool reporting;	     /* within changed() */
+	bool changes;	     /* facts have changed since the last report */
+	bool resync;	     /* events were lost: ask everything again */
+	bool ticked;	     /* now_ms and audited_ms are set */
+	unsigned int news;   /* NETLINK_NEWS_*, since somebody asked */
+	uint32_t news_table; /* whose routes are news; 0: none's */
 	uint64_t now_ms;
 	uint64_t audited_ms;
 	uint64_t probe_credit; /* neighbour-milliseconds: a probe costs NETLINK_REVALIDATE_MS */
@@ -177,6 +179,7 @@ static int ask_links(struct netlink *netlink)
 static int resync(struct netlink *netlink)
 {
 	netlink->resync = false;
+	netlink->news |= NETLINK_NEWS_LINKS | NETLINK_NEWS_ROUTES;
 	netlink->statistics.resyncs++;
 	netlink_table_want_routes(&netlink->table, NULL);
 	for (size_t i = 0; i < netlink->table.neighbour_count; i++)
@@ -238,6 +241,7 @@ static void link_event(struct netlink *netlink, const struct nlmsghdr *message)
 
 	if (netlink_message_link(message, &link))
 		return;
+	netlink->news |= NETLINK_NEWS_LINKS;
 	if (message->nlmsg_type == RTM_DELLINK)
 		forget_link(netlink, link.ifindex);
 	else
@@ -263,8 +267,11 @@ static void route_event(struct netlink *netlink, const struct nlmsghdr *message)
 {
 	struct netlink_prefix prefix;
 
-	if (!netlink_message_prefix(message, &prefix))
-		netlink_table_want_routes(&netlink->table, &prefix);
+	if (netlink_message_prefix(message, &prefix))
+		return;
+	if (netlink->news_table && prefix.table == netlink->news_table)
+		netlink->news |= NETLINK_NEWS_ROUTES;
+	netlink_table_want_routes(&netlink->table, &prefix);
 }
 
 static void handle_event(void *context, const struct nlmsghdr *message)
@@ -494,4 +501,23 @@ int netlink_nexthop(const struct netlink *netlink, const struct in6_addr *addres
 void netlink_statistics(const struct netlink *netlink, struct netlink_statistics *out)
 {
 	*out = netlink->statistics;
+}
+
+bool netlink_link_is_up(const struct netlink *netlink, int ifindex)
+{
+	return netlink_table_link_is_up(netlink_table_link(&netlink->table, ifindex));
+}
+
+void netlink_watch_table(struct netlink *netlink, uint32_t table)
+{
+	netlink->news_table = table;
+	netlink->news |= NETLINK_NEWS_ROUTES;
+}
+
+unsigned int netlink_news(struct netlink *netlink)
+{
+	unsigned int news = netlink->news;
+
+	netlink->news = 0;
+	return news;
 }

@@ -119,6 +119,19 @@ int netlink_tick(struct netlink *netlink, uint64_t now_ms);
 int netlink_nexthop(const struct netlink *netlink, const struct in6_addr *address,
 		    struct nexthop *out);
 
+/* Can frames be sent on this interface, as far as the kernel has told? */
+bool netlink_link_is_up(const struct netlink *netlink, int ifindex);
+
+/* What may have changed, as events have told, and each audit. */
+#define NETLINK_NEWS_LINKS  1u /* an interface, or its XDP program */
+#define NETLINK_NEWS_ROUTES 2u /* a route of the watched table */
+
+/* The table whose routes are news; 0: none. */
+void netlink_watch_table(struct netlink *netlink, uint32_t table);
+
+/* NETLINK_NEWS_* since the last call. */
+unsigned int netlink_news(struct netlink *netlink);
+
 void netlink_statistics(const struct netlink *netlink, struct netlink_statistics *out);
 
 #endif

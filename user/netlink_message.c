@@ -251,9 +251,16 @@ static int prefix_attribute(const struct nlattr *attribute, void *context)
 {
 	struct netlink_prefix *prefix = context;
 
-	if (mnl_attr_get_type(attribute) != RTA_DST)
+	switch (mnl_attr_get_type(attribute)) {
+	case RTA_DST:
+		return take_address(attribute, prefix->ipv4 ? AF_INET : AF_INET6, &prefix->address);
+	case RTA_TABLE:
+		return take_u32(attribute, &prefix->table);
+	case RTA_PRIORITY:
+		return take_u32(attribute, &prefix->metric);
+	default:
 		return MNL_CB_OK;
-	return take_address(attribute, prefix->ipv4 ? AF_INET : AF_INET6, &prefix->address);
+	}
 }
 
 int netlink_message_prefix(const struct nlmsghdr *message, struct netlink_prefix *out)
@@ -270,6 +277,9 @@ int netlink_message_prefix(const struct nlmsghdr *message, struct netlink_prefix
 	*out = (struct netlink_prefix){
 		.ipv4 = header->rtm_family == AF_INET,
 		.length = 128 - bits + header->rtm_dst_len,
+		.blackhole = header->rtm_type == RTN_BLACKHOLE,
+		.protocol = header->rtm_protocol,
+		.table = header->rtm_table, /* unless an attribute says more than fits here */
 	};
 	memcpy(&out->address, mapped_prefix, out->ipv4 ? sizeof(mapped_prefix) : 0);
 	if (mnl_attr_parse(message, sizeof(*header), prefix_attribute, out) == MNL_CB_ERROR)

@@ -48,11 +48,15 @@ struct netlink_neighbour {
 	uint8_t mac[6];
 };
 
-/* The destinations of a route, IPv4 or IPv6 but never both. */
+/* One route: its destinations, IPv4 or IPv6 but never both, and whose it is. */
 struct netlink_prefix {
 	bool ipv4;
 	struct in6_addr address;
 	unsigned int length; /* bits of the IPv6 or IPv4-mapped address, 0..128 */
+	bool blackhole;
+	uint8_t protocol; /* who made it: RTPROT_* */
+	uint32_t table;
+	uint32_t metric;
 };
 
 /* These read one message. 0, or -EBADMSG: malformed, or about something else (bridge tables). */
@@ -61,7 +65,7 @@ int netlink_message_neighbour(const struct nlmsghdr *message, struct netlink_nei
 /* The answer to "which way to this address?". */
 int netlink_message_route(const struct nlmsghdr *message, const struct in6_addr *address,
 			  struct netlink_route *out);
-/* What a route event is about. */
+/* What a route event, or a line of a dump of routes, is about. */
 int netlink_message_prefix(const struct nlmsghdr *message, struct netlink_prefix *out);
 
 /* The kernel's family and bytes of an address. */

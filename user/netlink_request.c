@@ -53,6 +53,16 @@ fail:
 	return error;
 }
 
+/* Without this the kernel gives all routes of all tables, of which there may be a million. */
+int netlink_request_filter(struct netlink_request *request)
+{
+	int on = 1;
+
+	return mnl_socket_setsockopt(request->socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on))
+		       ? -errno
+		       : 0;
+}
+
 void netlink_request_close(struct netlink_request *request)
 {
 	if (!request)
@@ -212,6 +222,75 @@ int netlink_request_route(struct netlink_request *request, const struct in6_addr
 		return error;
 	*out = (struct netlink_route){.reason = refusal(error)};
 	return 0;
+}
+
+struct routes_take {
+	void (*take)(void *context, const struct netlink_prefix *route);
+	void *context;
+};
+
+static int take_prefix(const struct nlmsghdr *message, void *context)
+{
+	const struct routes_take *routes = context;
+	struct netlink_prefix route;
+
+	if (message->nlmsg_type == RTM_NEWROUTE && !netlink_message_prefix(message, &route))
+		routes->take(routes->context, &route);
+	return 0;
+}
+
+/* A table is made with its first route. */
+int netlink_request_routes(struct netlink_request *request, int family, uint32_t table,
+			   uint8_t protocol,
+			   void (*take)(void *context, const struct netlink_prefix *route),
+			   void *context)
+{
+	struct nlmsghdr *message = begin(request, RTM_GETROUTE, NLM_F_DUMP);
+	struct routes_take routes = {.take = take, .context = context};
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+	int error;
+
+	header->rtm_family = (unsigned char)family;
+	header->rtm_protocol = protocol;
+	mnl_attr_put_u32(message, RTA_TABLE, table);
+	error = ask(request, message, take_prefix, &routes);
+	return error == -ENOENT ? 0 : error;
+}
+
+static struct nlmsghdr *begin_change(struct netlink_request *request, uint16_t type, uint16_t flags,
+				     const struct netlink_prefix *route, const struct rtmsg *what)
+{
+	struct nlmsghdr *message = begin(request, type, NLM_F_ACK | flags);
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	*header = *what;
+	header->rtm_family = route->ipv4 ? AF_INET : AF_INET6;
+	header->rtm_dst_len = (unsigned char)(route->ipv4 ? route->length - 96 : route->length);
+	header->rtm_protocol = route->protocol;
+	if (header->rtm_dst_len)
+		put_address(message, RTA_DST, &route->address);
+	mnl_attr_put_u32(message, RTA_TABLE, route->table);
+	if (route->metric)
+		mnl_attr_put_u32(message, RTA_PRIORITY, route->metric);
+	return message;
+}
+
+int netlink_request_add_blackhole(struct netlink_request *request,
+				  const struct netlink_prefix *route)
+{
+	struct rtmsg what = {.rtm_type = RTN_BLACKHOLE, .rtm_scope = RT_SCOPE_UNIVERSE};
+
+	return ask(request,
+		   begin_change(request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route, &what),
+		   NULL, NULL);
+}
+
+int netlink_request_remove_route(struct netlink_request *request,
+				 const struct netlink_prefix *route)
+{
+	struct rtmsg what = {.rtm_scope = RT_SCOPE_NOWHERE};
+
+	return ask(request, begin_change(request, RTM_DELROUTE, 0, route, &what), NULL, NULL);
 }
 
 static struct nlmsghdr *begin_neighbour(struct netlink_request *request, uint16_t type,

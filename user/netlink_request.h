@@ -6,7 +6,7 @@
  *          second).
  * Input:   addresses, interfaces.
  * Output:  the structs of netlink_message.h.
- * Owner:   user/netlink.c; nobody else includes this.
+ * Owner:   user/netlink.c and user/netlink_routes.c; nobody else includes this.
  *
  * All functions return 0 or -errno: -ETIMEDOUT, what sockets say, what the kernel answers.
  */
@@ -18,6 +18,8 @@
 struct netlink_request;
 
 int netlink_request_open(struct netlink_request **out);
+/* Has the kernel itself choose what a dump of routes asks for. */
+int netlink_request_filter(struct netlink_request *request);
 void netlink_request_close(struct netlink_request *request);
 
 /* take() is called for each interface. -EINTR: they changed meanwhile, ask again. */
@@ -28,6 +30,23 @@ int netlink_request_links(struct netlink_request *request,
 /* As `ip route get`. That there is no way is an answer as well (0, and out->reason says why). */
 int netlink_request_route(struct netlink_request *request, const struct in6_addr *address,
 			  struct netlink_route *out);
+
+/*
+ * take() is called for each route of one family (AF_*) that this protocol made in this table, and
+ * perhaps for others. -EINTR: they changed meanwhile, ask again.
+ */
+int netlink_request_routes(struct netlink_request *request, int family, uint32_t table,
+			   uint8_t protocol,
+			   void (*take)(void *context, const struct netlink_prefix *route),
+			   void *context);
+
+/* Adds a blackhole. -EEXIST: a route with this destination and metric is in the table. */
+int netlink_request_add_blackhole(struct netlink_request *request,
+				  const struct netlink_prefix *route);
+
+/* Removes a route of this destination, table, metric and protocol. -ESRCH: there is none. */
+int netlink_request_remove_route(struct netlink_request *request,
+				 const struct netlink_prefix *route);
 
 /* What the kernel knows of a neighbour; state NUD_NONE when it has no entry. */
 int netlink_request_neighbour(struct netlink_request *request, int ifindex,
