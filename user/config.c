@@ -18,6 +18,7 @@
 #include "config_error.h"
 #include "config_nodes.h"
 #include "config_places.h"
+#include "config_routes.h"
 #include "config_service.h"
 #include "config_text.h"
 #include "config_yaml.h"
@@ -216,9 +217,9 @@ static struct larch_config *new_config(void)
 
 static int read_root(struct larch_config *config, const struct setting *root)
 {
-	static const char *const keys[] = {"interfaces",  "source",   "flow_table",
-					   "limits",	  "learning", "seed_file",
-					   "generations", "services", NULL};
+	static const char *const keys[] = {"interfaces", "source",   "flow_table", "limits",
+					   "routes",	 "learning", "seed_file",  "generations",
+					   "services",	 NULL};
 	struct setting services;
 	int error;
 
@@ -230,6 +231,7 @@ static int read_root(struct larch_config *config, const struct setting *root)
 	read_source(config, root);
 	read_flow_table(config, root);
 	read_limits(config->limit, root);
+	config_routes_read(&config->routes, root);
 	read_learning(&config->learning, root);
 	config_nodes_read(root, config);
 	if (!setting_require(root, "services", &services))

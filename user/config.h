@@ -116,9 +116,18 @@ struct config_seed {
 	uint64_t word[2];	    /* what the file holds: config_load() reads it */
 };
 
+/* The routes that announce services' addresses to a routing daemon. */
+struct config_routes {
+	uint32_t table;	 /* 0: none are kept */
+	uint32_t metric; /* 0: the kernel's */
+	uint8_t protocol;
+	bool without_backends; /* withdraw what no backend serves that can be reached */
+};
+
 struct larch_config {
 	struct config_interface *interfaces;
 	size_t interface_count;
+	struct config_routes routes;
 	struct in6_addr source_ipv4; /* outer source of tunnels; unspecified: the route's */
 	struct in6_addr source_ipv6;
 	uint32_t flow_entries; /* rounded up to a power of two; used when the maps are created */

@@ -212,7 +212,7 @@ Test(config_file, more_than_16_levels)
 	EXPECT_REFUSALS(
 		{"a: [[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]\n" WEB "...\n",
 		 "1:1: a: unknown key 'a'; expected one of interfaces, source, flow_table, limits, "
-		 "learning, seed_file, generations, services"},
+		 "routes, learning, seed_file, generations, services"},
 		{"a: [[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]\n" WEB "...\n",
 		 "1:19: a[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: more than 16 lists and "
 		 "mappings within one another"},
@@ -228,10 +228,11 @@ Test(config_file, keys_that_are_not_words)
 		{WEB "{a: b}: b\n...\n", "8:1: a key is a mapping; expected a word"},
 		{WEB "'': b\n...\n",
 		 "8:1: '': unknown key ''; expected one of interfaces, source, "
-		 "flow_table, limits, learning, seed_file, generations, services"},
+		 "flow_table, limits, routes, learning, seed_file, generations, services"},
 		{WEB "\xc3\xa4 b: b\n...\n",
 		 "8:1: '\\xc3\\xa4 b': unknown key '\\xc3\\xa4 b'; expected one of interfaces, "
-		 "source, flow_table, limits, learning, seed_file, generations, services"}, );
+		 "source, flow_table, limits, routes, learning, seed_file, generations, "
+		 "services"}, );
 }
 
 /* ---- many errors ---- */

@@ -35,7 +35,7 @@ Test(config_rules, unknown_keys)
 		{WEB "aaaaaaaaaabbbbbbbbbbccccccccccdddd: 1\n...\n",
 		 "8:1: 'aaaaaaaaaabbbbbbbbbbccccccccccdd...': unknown key "
 		 "'aaaaaaaaaabbbbbbbbbbccccccccccdd...'; expected one of interfaces, source, "
-		 "flow_table, limits, learning, seed_file, generations, services"}, );
+		 "flow_table, limits, routes, learning, seed_file, generations, services"}, );
 }
 
 Test(config_rules, keys_that_are_missing)
