@@ -130,6 +130,33 @@ static void set_warm_up(struct controller *controller)
 			(uint64_t)ceil(learning->half_life_server * 1000 / learning->interval_ms);
 }
 
+static int open_netlink(struct controller *controller)
+{
+	int error = netlink_open(&controller->netlink, controller_nexthop_changed, controller);
+
+	if (!error)
+		error = netlink_routes_open(&controller->announce.kernel);
+	if (error)
+		log_error("cannot open netlink: %s", strerror(-error));
+	return error;
+}
+
+/* Attaches last, and begins what needs packets: health checks and announcements. */
+static int begin(struct controller *controller)
+{
+	int error = controller_attach(controller);
+
+	if (error && controller_cut_off(controller))
+		controller_remove_routes(controller, controller_cut_off(controller));
+	if (!error)
+		error = checks_open(&controller->checks, controller);
+	if (error)
+		return error;
+	checks_follow(controller->checks);
+	controller_set_routes(controller);
+	return 0;
+}
+
 /* If it fails, the configuration is the controller's (controller->config) or still the caller's. */
 static int open_with(struct controller *controller, struct larch_config *config)
 {
@@ -137,11 +164,8 @@ static int open_with(struct controller *controller, struct larch_config *config)
 
 	controller->config = config;
 	error = open_kernel_part(controller);
-	if (!error) {
-		error = netlink_open(&controller->netlink, controller_nexthop_changed, controller);
-		if (error)
-			log_error("cannot open netlink: %s", strerror(-error));
-	}
+	if (!error)
+		error = open_netlink(controller);
 	if (error)
 		return error;
 	set_warm_up(controller);
@@ -150,13 +174,7 @@ static int open_with(struct controller *controller, struct larch_config *config)
 	error = controller_apply(controller, config);
 	if (error)
 		log_error("cannot apply the configuration: %s", strerror(-error));
-	else
-		error = controller_attach(controller);
-	if (!error)
-		error = checks_open(&controller->checks, controller);
-	if (!error)
-		checks_follow(controller->checks);
-	return error;
+	return error ? error : begin(controller);
 }
 
 int controller_open(struct controller **out, const struct controller_options *options)
@@ -197,6 +215,8 @@ void controller_close(struct controller *controller, bool detach)
 	if (!controller)
 		return;
 	checks_close(controller->checks);
+	if (detach)
+		controller_remove_routes(controller, "the program is detached");
 	if (detach && controller->datapath && controller->config) {
 		list = controller_interfaces(controller, &count);
 		for (size_t i = 0; i < count; i++)
@@ -209,6 +229,8 @@ void controller_close(struct controller *controller, bool detach)
 	}
 	nodes_reset(&controller->nodes);
 	state_close(controller->state);
+	netlink_routes_close(controller->announce.kernel);
+	routes_free(&controller->announce.routes);
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);
@@ -306,7 +328,8 @@ static int reload(struct controller *controller, struct config_errors *errors)
 	controller->last_good[0] = '\0';
 	controller_loaded(controller, &loaded);
 	controller_attach(controller); /* what fails is logged, and shown by the status */
-	controller->ticked_ns = 0;     /* the interval may be another one */
+	controller_set_routes(controller);
+	controller->ticked_ns = 0; /* the interval may be another one */
 	controller->reload_failed = false;
 	controller->reloaded = time(NULL);
 	log_info("reloaded %s", controller->options.config_file);

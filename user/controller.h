@@ -16,8 +16,10 @@
 #include "entries.h"
 #include "flows.h"
 #include "netlink.h"
+#include "netlink_routes.h"
 #include "nodes.h"
 #include "registry.h"
+#include "routes.h"
 #include "service.h"
 #include "state.h"
 
@@ -53,7 +55,22 @@ struct stage_time {
 /* What became of an interface, at the last look. */
 struct interface_state {
 	unsigned index; /* 0: it is not there */
-	bool attached;	/* our program is on it */
+	bool up;	/* it has a link */
+	struct datapath_found found;
+	int error;	/* of the last try to attach the program; 0 */
+	uint64_t tried; /* the tick in which that was, from 1; 0: at the beginning */
+};
+
+/* The routes that announce the services' addresses. Services by bits, as in routes.h. */
+struct announce {
+	struct netlink_routes *kernel;
+	struct netlink_place place; /* where they stand now; table 0: nowhere */
+	struct routes routes;
+	uint64_t services;     /* of the last configuration */
+	uint64_t ordered;      /* those that the operator has withdrawn */
+	bool ordered_all;      /* so are those that begin later */
+	bool doubtful;	       /* the kernel may not hold what it should */
+	uint64_t synced_ticks; /* when it was last asked */
 };
 
 struct controller {
@@ -72,6 +89,7 @@ struct controller {
 	int64_t leak[LARCH_MAX_BACKENDS];  /* live count less counted, at the last walk */
 	struct interface_state *interface; /* of those that the program was attached to */
 	size_t interface_count;
+	struct announce announce;
 	uint64_t ticks;
 	uint64_t ticked_ns;  /* when the last tick of this interval began; 0: not yet */
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */
@@ -113,10 +131,40 @@ const struct config_interface *controller_interfaces(const struct controller *co
 int controller_attach(struct controller *controller);
 
 /*
- * Attaches it to interfaces that have come back, or have come at last. Where somebody has taken it
- * off, that may be meant: it is only said.
+ * Attaches it to interfaces that have come back, or have come at last, and where somebody has taken
+ * it off. Another program that stands there stays.
  */
 void controller_watch_interfaces(struct controller *controller);
+
+/*
+ * Why no packet comes to the program on any interface: a static string; NULL: some may, or there is
+ * no way to know since no interface is configured.
+ */
+const char *controller_cut_off(const struct controller *controller);
+
+/* --- announcing (announce.c) --- */
+
+/*
+ * Makes the routes follow the configuration in force, those of an earlier daemon included. Errors
+ * have been logged, and are in struct route.
+ */
+void controller_set_routes(struct controller *controller);
+
+/* Decides again about each address, and makes the kernel follow. */
+void controller_follow_routes(struct controller *controller);
+
+/* Looks at interfaces, if they may have changed, and routes. */
+void controller_look_around(struct controller *controller, bool interfaces);
+
+/*
+ * Withdraws or announces a service's addresses, or those of all services, by order of the operator.
+ * -ENOENT: no routes are configured.
+ */
+int controller_order_routes(struct controller *controller, const struct service *service,
+			    bool announced);
+
+/* Removes all routes, saying why. */
+void controller_remove_routes(struct controller *controller, const char *why);
 
 /* The service of that name; NULL: none. */
 struct service *controller_service(struct controller *controller, const char *name);

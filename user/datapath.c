@@ -99,18 +99,6 @@ static int adopt_map(struct datapath *datapath, struct bpf_map *map, const uint3
 	return -EEXIST;
 }
 
-/* Has a daemon ever worked with these settings? Takes the descriptor over. */
-static bool is_in_use(int settings)
-{
-	struct larch_settings value = {};
-	uint32_t zero = 0;
-	bool used = settings >= 0 && bpf_map_lookup_elem(settings, &zero, &value) == 0 && value.abi;
-
-	if (settings >= 0)
-		close(settings);
-	return used;
-}
-
 /*
  * Somebody may have put our program there once more, with empty maps of its own, over the one whose
  * maps are pinned: these hold the flows.
@@ -121,8 +109,8 @@ static bool pins_are_better(const struct datapath *datapath, const uint32_t *map
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/larch_settings", datapath->kernel->pins);
-	return !is_in_use(datapath_map_named("larch_settings", map_ids, count)) &&
-	       is_in_use(bpf_obj_get(path));
+	return !datapath_is_in_use(datapath_map_named("larch_settings", map_ids, count)) &&
+	       datapath_is_in_use(bpf_obj_get(path));
 }
 
 /* The maps of the first of our programs found on the interfaces; *count 0: none runs. */

@@ -75,8 +75,23 @@ void datapath_unpin(struct datapath *datapath);
 /* Could our program be attached there? -EBUSY: a foreign program is there. -ENODEV. */
 int datapath_attachable(const char *interface);
 
-/* Is a program of ours, with the maps that we write, attached there now? */
-bool datapath_attached(const struct datapath *datapath, const char *interface);
+/* What runs on an interface. */
+enum datapath_runs {
+	DATAPATH_GONE,	 /* there is no such interface */
+	DATAPATH_FREE,	 /* nothing runs there */
+	DATAPATH_OURS,	 /* a program of ours, with the maps that we write */
+	DATAPATH_UNUSED, /* a program of ours, with maps that no daemon has ever used */
+	DATAPATH_FOREIGN /* another program, or ours with maps that another daemon writes */
+};
+
+struct datapath_found {
+	enum datapath_runs runs;
+	uint32_t id; /* the kernel's, of the program; 0: none */
+	char name[16];
+};
+
+void datapath_look(const struct datapath *datapath, const char *interface,
+		   struct datapath_found *out);
 
 /* Now, as flows are stamped: see larch/flow.h. The settings must say how. */
 uint32_t datapath_stamp(const struct datapath *datapath);

@@ -57,5 +57,8 @@ bool datapath_is_larch(const struct bpf_prog_info *info);
 /* A new descriptor of the map of this name among these; -ENOENT. */
 int datapath_map_named(const char *name, const uint32_t *map_ids, uint32_t count);
 
+/* Has a daemon ever worked with these settings? Takes the descriptor over. */
+bool datapath_is_in_use(int settings);
+
 /* The kernel's id of a map; 0: unknown. */
 uint32_t datapath_map_id(int fd);

@@ -29,17 +29,29 @@ static int program_info(uint32_t id, struct bpf_prog_info *info, uint32_t *map_i
 	return fd;
 }
 
+/* The one that packets meet first, if programs run in several modes at once; 0: none. */
+static uint32_t program_on(unsigned index)
+{
+	static const int modes[] = {0, XDP_FLAGS_HW_MODE, XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
+	uint32_t id = 0;
+
+	for (size_t i = 0; id == 0 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (bpf_xdp_query_id((int)index, modes[i], &id) != 0)
+			id = 0;
+	}
+	return id;
+}
+
 int datapath_program(const char *interface, struct bpf_prog_info *info, uint32_t *map_ids,
 		     uint32_t count)
 {
 	unsigned index = if_nametoindex(interface);
-	uint32_t id = 0;
+	uint32_t id;
 
 	if (index == 0)
 		return -ENODEV;
-	if (bpf_xdp_query_id((int)index, 0, &id) != 0 || id == 0)
-		return -ENOENT;
-	return program_info(id, info, map_ids, count);
+	id = program_on(index);
+	return id ? program_info(id, info, map_ids, count) : -ENOENT;
 }
 
 bool datapath_is_larch(const struct bpf_prog_info *info)
@@ -69,6 +81,17 @@ int datapath_map_named(const char *name, const uint32_t *map_ids, uint32_t count
 		close(fd);
 	}
 	return -ENOENT;
+}
+
+bool datapath_is_in_use(int settings)
+{
+	struct larch_settings value = {};
+	uint32_t zero = 0;
+	bool used = settings >= 0 && bpf_map_lookup_elem(settings, &zero, &value) == 0 && value.abi;
+
+	if (settings >= 0)
+		close(settings);
+	return used;
 }
 
 /* Equal programs may work on other maps, which nobody fills. */
@@ -224,14 +247,32 @@ int datapath_attachable(const char *interface)
 	return datapath_is_larch(&info) ? 0 : -EBUSY;
 }
 
-bool datapath_attached(const struct datapath *datapath, const char *interface)
+static enum datapath_runs whose(const struct datapath *datapath, const struct bpf_prog_info *info,
+				const uint32_t *map_ids)
+{
+	int settings;
+
+	if (!datapath_is_larch(info))
+		return DATAPATH_FOREIGN;
+	if (has_our_maps(datapath, info, map_ids))
+		return DATAPATH_OURS;
+	settings = datapath_map_named("larch_settings", map_ids, info->nr_map_ids);
+	return datapath_is_in_use(settings) ? DATAPATH_FOREIGN : DATAPATH_UNUSED;
+}
+
+void datapath_look(const struct datapath *datapath, const char *interface,
+		   struct datapath_found *out)
 {
 	uint32_t map_ids[DATAPATH_PROGRAM_MAPS];
 	struct bpf_prog_info info;
 	int fd = datapath_program(interface, &info, map_ids, DATAPATH_PROGRAM_MAPS);
 
+	*out = (struct datapath_found){.runs = fd == -ENODEV ? DATAPATH_GONE : DATAPATH_FREE};
 	if (fd < 0)
-		return false;
+		return;
 	close(fd);
-	return datapath_is_larch(&info) && has_our_maps(datapath, &info, map_ids);
+	out->runs = whose(datapath, &info, map_ids);
+	out->id = info.id;
+	memcpy(out->name, info.name, sizeof(out->name));
+	out->name[sizeof(out->name) - 1] = '\0';
 }

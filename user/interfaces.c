@@ -30,11 +30,13 @@ static const char *attach_hint(const struct config_interface *interface, int err
 	return "";
 }
 
-static int attach(struct controller *controller, const struct config_interface *interface)
+/* Says what is wrong once, however often it is tried again. */
+static int attach(struct controller *controller, const struct config_interface *interface,
+		  int before)
 {
 	int error = datapath_attach(controller->datapath, interface);
 
-	if (error)
+	if (error && error != before)
 		log_error("%s: cannot attach: %s%s", interface->name, strerror(-error),
 			  attach_hint(interface, error));
 	return error;
@@ -44,7 +46,8 @@ static void look(struct controller *controller, const struct config_interface *i
 		 struct interface_state *out)
 {
 	out->index = if_nametoindex(interface->name);
-	out->attached = out->index && datapath_attached(controller->datapath, interface->name);
+	out->up = out->index && netlink_link_is_up(controller->netlink, (int)out->index);
+	datapath_look(controller->datapath, interface->name, &out->found);
 }
 
 int controller_attach(struct controller *controller)
@@ -61,9 +64,10 @@ int controller_attach(struct controller *controller)
 	if (!state)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		int error = attach(controller, &list[i]);
+		int error = attach(controller, &list[i], 0);
 
 		look(controller, &list[i], &state[i]);
+		state[i].error = error;
 		first = first ? first : error;
 	}
 	free(controller->interface);
@@ -72,24 +76,80 @@ int controller_attach(struct controller *controller)
 	return first;
 }
 
+/* What a look has found to differ from the one before it. */
+static void tell(const char *name, const struct interface_state *before,
+		 const struct interface_state *now)
+{
+	bool same = now->index == before->index;
+
+	if (before->index && !now->index)
+		log_warning("%s: the interface is gone; when it comes back the program is attached "
+			    "again",
+			    name);
+	else if (same && before->up && !now->up)
+		log_warning("%s: the link is down", name);
+	else if (same && !before->up && now->up)
+		log_info("%s: the link is up", name);
+	if (now->found.runs == DATAPATH_FOREIGN && now->found.id != before->found.id)
+		log_error("%s: ANOTHER XDP PROGRAM ('%s', id %u) stands in the place of Larch's; "
+			  "it is not overwritten, and no packet that arrives there is balanced: "
+			  "'ip link set dev %s xdp off' removes it",
+			  name, now->found.name, now->found.id, name);
+}
+
+/*
+ * Puts the program where none is; once a tick, so that whoever else wants the place is not fought
+ * over and over.
+ */
+static void put_back(struct controller *controller, const struct config_interface *interface,
+		     const struct interface_state *before, struct interface_state *now)
+{
+	bool taken = now->index == before->index && before->found.runs == DATAPATH_OURS;
+
+	if (now->found.runs != DATAPATH_FREE && now->found.runs != DATAPATH_UNUSED)
+		return;
+	if (now->index == before->index && before->tried == controller->ticks + 1)
+		return;
+	now->tried = controller->ticks + 1;
+	now->error = attach(controller, interface, before->error);
+	look(controller, interface, now);
+	if (taken)
+		log_warning("%s: SOMEBODY HAS TAKEN THE PROGRAM OFF; it is %s (to take Larch off, "
+			    "end larchd first)",
+			    interface->name, now->error ? "not back yet" : "put back");
+}
+
 void controller_watch_interfaces(struct controller *controller)
 {
 	size_t count;
 	const struct config_interface *list = controller_interfaces(controller, &count);
 
 	for (size_t i = 0; i < count && i < controller->interface_count; i++) {
-		struct interface_state before = controller->interface[i], now;
+		struct interface_state before = controller->interface[i], now = before;
 
 		look(controller, &list[i], &now);
-		if (now.index && now.index != before.index && !now.attached &&
-		    attach(controller, &list[i]) == 0)
-			now.attached = true;
-		if (before.attached && !now.attached)
-			log_warning("%s: %s", list[i].name,
-				    now.index ? "somebody has taken the program off; 'larchctl "
-						"reload' attaches it again"
-					      : "the interface is gone; when it comes back the "
-						"program is attached again");
+		tell(list[i].name, &before, &now);
+		put_back(controller, &list[i], &before, &now);
 		controller->interface[i] = now;
 	}
+}
+
+const char *controller_cut_off(const struct controller *controller)
+{
+	bool runs = false, foreign = false;
+
+	for (size_t i = 0; i < controller->interface_count; i++) {
+		const struct interface_state *state = &controller->interface[i];
+
+		if (state->found.runs == DATAPATH_OURS && state->up)
+			return NULL;
+		runs |= state->found.runs == DATAPATH_OURS;
+		foreign |= state->found.runs == DATAPATH_FOREIGN;
+	}
+	if (!controller->interface_count)
+		return NULL;
+	if (runs)
+		return "no interface with Larch's program has a link";
+	return foreign ? "another XDP program stands in the place of Larch's"
+		       : "Larch's program is on no interface";
 }

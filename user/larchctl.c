@@ -73,6 +73,15 @@ static const struct command commands[] = {
 	 0, 0, NULL, NULL, "'larchctl activate' ends it.\n"},
 	{"activate", "BACKEND [SERVICE]", "ends a drain or maintenance", 1, 2, 0, 0, NULL, NULL,
 	 "Its part of the new flows grows for the service's slow_start.\n"},
+	{"withdraw", "[SERVICE]", "take its addresses off the network: clients go elsewhere", 0, 1,
+	 0, 0, larchctl_show_ordered, NULL,
+	 "Removes the routes that announce the service's addresses, or those of all services,\n"
+	 "until 'larchctl announce'. What is still sent here is balanced all the same. An address\n"
+	 "that another service has, too, stays as long as that one is announced.\n"},
+	{"announce", "[SERVICE]", "take back what 'withdraw' did", 0, 1, 0, 0,
+	 larchctl_show_ordered, NULL,
+	 "An address is announced if packets can get through: 'larchctl status' says why one is\n"
+	 "not.\n"},
 	{"arm", "< FLOWS", "is a flow of the learned or of the control arm?", 0, 0, 0, 0, NULL,
 	 larchctl_arm,
 	 "Reads lines SOURCE PORT DESTINATION PORT PROTOCOL [TIME] and writes each with 'learned'\n"

@@ -75,6 +75,11 @@ void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_history(const struct larchctl *ctl, const json_t *answer);
 void larchctl_show_reload(const struct larchctl *ctl, const json_t *answer);
 
+void larchctl_show_ordered(const struct larchctl *ctl, const json_t *answer);
+
+/* The routes of `status`, or of an order. */
+void larchctl_show_routes(const json_t *routes);
+
 /* Commands that are more than a request and its answer. */
 enum larchctl_exit larchctl_explain(const struct larchctl *ctl, int count, char **arguments);
 enum larchctl_exit larchctl_arm(const struct larchctl *ctl, int count, char **arguments);

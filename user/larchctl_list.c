@@ -7,6 +7,15 @@
 #include "columns.h"
 #include "larchctl.h"
 
+/* Behind an address: is it announced? Nothing: that is not our business. */
+static void show_route(const json_t *route)
+{
+	if (json_is_object(route) && !larchctl_true(route, "announced"))
+		printf(" NOT ANNOUNCED: %s", larchctl_text(route, "reason"));
+	else if (json_is_object(route))
+		fputs(" announced", stdout);
+}
+
 static void show_vips(const json_t *service)
 {
 	bool reason = json_is_string(json_object_get(service, "reason"));
@@ -20,13 +29,15 @@ static void show_vips(const json_t *service)
 
 		if (larchctl_number(vip, "port") > 0)
 			snprintf(port, sizeof(port), "%.0f", larchctl_number(vip, "port"));
-		printf("%s  %s%s%s:%s %s %s%s%s%s\n",
+		printf("%s  %s%s%s:%s %s %s%s%s%s",
 		       strcmp(larchctl_text(vip, "protocol"), "udp") == 0 ? "UDP" : "TCP",
 		       ipv6 ? "[" : "", address, ipv6 ? "]" : "", port,
 		       larchctl_text(service, "service"), larchctl_text(service, "state"),
 		       reason && i == 0 ? " (" : "",
 		       reason && i == 0 ? larchctl_text(service, "reason") : "",
 		       reason && i == 0 ? ")" : "");
+		show_route(json_object_get(vip, "route"));
+		puts("");
 	}
 }
 

@@ -33,13 +33,14 @@ static void show_head(const json_t *answer)
 
 static void show_interfaces(const json_t *answer)
 {
-	struct columns *columns = columns_new("INTERFACE MODE PROGRAM");
+	struct columns *columns = columns_new("INTERFACE MODE LINK PROGRAM");
 	const json_t *list = json_object_get(answer, "interfaces"), *item;
 	size_t i;
 
 	json_array_foreach (list, i, item) {
 		columns_add(columns, larchctl_text(item, "name"));
 		columns_add(columns, larchctl_text(item, "mode"));
+		columns_add(columns, json_is_false(json_object_get(item, "link")) ? "DOWN" : "up");
 		columns_add(columns, larchctl_true(item, "attached") ? "attached" : "NOT ATTACHED");
 	}
 	puts("");
@@ -199,6 +200,10 @@ void larchctl_show_status(const struct larchctl *ctl, const json_t *answer)
 {
 	show_head(answer);
 	show_interfaces(answer);
+	if (json_is_object(json_object_get(answer, "routes"))) {
+		puts("");
+		larchctl_show_routes(json_object_get(answer, "routes"));
+	}
 	show_services(answer);
 	show_nodes(json_object_get(answer, "nodes"));
 	show_tables(answer);

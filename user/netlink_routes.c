@@ -171,16 +171,23 @@ static void add_missing(struct netlink_routes *routes, struct comparison *compar
 	}
 }
 
-static void remove_excess(struct netlink_routes *routes, struct comparison *comparison)
+/* 0 or the first -errno. */
+static int remove_excess(struct netlink_routes *routes, struct comparison *comparison)
 {
+	int first = 0;
+
 	for (size_t i = 0; i < comparison->excess_count; i++) {
 		const struct netlink_prefix *route = &comparison->excess[i];
 		int error = netlink_request_remove_route(routes->request, route);
 		struct netlink_announced *announced = find(comparison, route);
 
-		if (announced && error != -ESRCH)
+		if (error == -ESRCH)
+			error = 0;
+		if (announced)
 			announced->error = error;
+		first = first ? first : error;
 	}
+	return first;
 }
 
 int netlink_routes_sync(struct netlink_routes *routes, const struct netlink_place *place,
@@ -202,4 +209,15 @@ int netlink_routes_sync(struct netlink_routes *routes, const struct netlink_plac
 	for (size_t i = 0; !error && i < count; i++)
 		error = address[i].error;
 	return error;
+}
+
+int netlink_routes_remove(struct netlink_routes *routes, const struct netlink_place *place)
+{
+	struct comparison comparison = {.place = place};
+	int error = read_all(routes, &comparison);
+
+	if (!error)
+		error = remove_excess(routes, &comparison);
+	free(comparison.excess);
+	return error ? error : (int)comparison.excess_count;
 }

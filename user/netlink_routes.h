@@ -54,4 +54,7 @@ int netlink_routes_read(struct netlink_routes *routes, const struct netlink_plac
 int netlink_routes_sync(struct netlink_routes *routes, const struct netlink_place *place,
 			struct netlink_announced *address, size_t count);
 
+/* Removes all that is ours. Their number, or -errno. */
+int netlink_routes_remove(struct netlink_routes *routes, const struct netlink_place *place);
+
 #endif

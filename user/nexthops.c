@@ -145,4 +145,5 @@ void controller_network(struct controller *controller)
 		log_debug("netlink: %s", strerror(-error));
 	controller_follow_members(controller, "a backend's next hop changed");
 	controller_follow_addresses(controller);
+	controller_look_around(controller, false);
 }

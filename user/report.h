@@ -174,6 +174,23 @@ json_t *report_series(const struct series *series);
 /* Both arms, by the leaves of the tree in force: see report_leaves.c. */
 json_t *report_leaves(const struct controller *controller, const struct service *service);
 
+/*
+ * [{"name","mode","index","attached","link":bool or null,"problem"}]: what is on the interfaces
+ * now; problem: null, or what keeps the program away. (report_interfaces.c)
+ */
+json_t *report_interfaces(const struct controller *controller);
+void report_warn_of_interfaces(json_t *list, const struct controller *controller);
+
+/*
+ * null: none are configured; or {"table","protocol","metric","addresses":[{"address","announced",
+ * "since","for_s","reason","services"}]}: what announces the addresses of these services, given as
+ * bits. (report_routes.c)
+ */
+json_t *report_routes(const struct controller *controller, uint64_t services);
+/* Of one address: null, or {"announced","since","for_s","reason"}. */
+json_t *report_route(const struct controller *controller, const struct larch_vip *vip);
+void report_warn_of_routes(json_t *list, const struct controller *controller);
+
 /* --- words (report_words.c) --- */
 
 /* What a test of the tree asks: {"feature":"source","threshold":9,"text":"source up to ..."}. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * {"services":[{"service","state","reason","learned","vips":[{"protocol","address","port"}],
+ * {"services":[{"service","state","reason","learned",
+ *    "vips":[{"protocol","address","port","route":null or {"announced","since","for_s","reason"}}],
  *    "signal","signal_reason","policy":{...},
  *    "flood":null or {"present","since_s","floods","lasted_s"},
  *    "agents":null or {"answer","next_try_s"},
@@ -58,6 +59,14 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 		last_check(controller, service, member.backend));
 }
 
+static json_t *one_vip(const struct controller *controller, const struct larch_vip *vip)
+{
+	json_t *out = report_vip(vip);
+
+	json_object_set_new(out, "route", report_route(controller, vip));
+	return out;
+}
+
 static json_t *one_service(struct controller *controller, struct service *service,
 			   const json_t *request)
 {
@@ -65,7 +74,7 @@ static json_t *one_service(struct controller *controller, struct service *servic
 
 	(void)request;
 	for (size_t i = 0; i < service->config->vip_count; i++)
-		json_array_append_new(vips, report_vip(&service->config->vips[i]));
+		json_array_append_new(vips, one_vip(controller, &service->config->vips[i]));
 	for (size_t i = 0; i < service->members; i++)
 		json_array_append_new(backends, one_backend(controller, service, i));
 	return json_pack(

@@ -4,7 +4,8 @@
  *  "config":{"file","loaded","ok","error","last_good"},  (last_good: the file in force, or null)
  *  "state":null or {"file","ok","error","refused"},
  *  "warnings":["..."],
- *  "interfaces":[{"name","mode","index","attached"}],
+ *  "interfaces":[{"name","mode","index","attached","link","problem"}],
+ *  "routes":null or {...}: see report.h,
  *  "flow_table":{"entries","open","syn","closing","fill"},
  *  "cells":{"used","limit"},
  *  "services":[{"service","id","state","reason","learning","signal","signal_auto","signal_reason",
@@ -80,26 +81,6 @@ static json_t *config(const struct controller *controller)
 			 report_string(report_config_error(controller)), "last_good",
 			 report_string(controller->last_good[0] ? controller_config_file(controller)
 								: NULL));
-}
-
-static bool is_attached(const struct controller *controller, const char *interface)
-{
-	return report_is_live(controller) && datapath_attached(controller->datapath, interface);
-}
-
-static json_t *interfaces(const struct controller *controller)
-{
-	json_t *out = json_array();
-	size_t count;
-	const struct config_interface *list = controller_interfaces(controller, &count);
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(out,
-				      json_pack("{s:s, s:s, s:i, s:b}", "name", list[i].name,
-						"mode", config_xdp_mode_text(list[i].mode), "index",
-						if_nametoindex(list[i].name), "attached",
-						is_attached(controller, list[i].name)));
-	return out;
 }
 
 /* Closing flows give way when a new one needs their place. */
@@ -243,16 +224,12 @@ static void warn_of_own(json_t *list, const struct controller *controller,
 static json_t *warnings(struct controller *controller)
 {
 	json_t *list = json_array();
-	size_t count;
-	const struct config_interface *interface = controller_interfaces(controller, &count);
 
 	report_saved_warnings(list, controller);
 	if (controller->reload_failed)
 		warn(list, "the last reload was refused: %s", controller->reload_error);
-	for (size_t i = 0; i < count; i++) {
-		if (!is_attached(controller, interface[i].name))
-			warn(list, "%s: the program is not attached", interface[i].name);
-	}
+	report_warn_of_interfaces(list, controller);
+	report_warn_of_routes(list, controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		const struct service *service = &controller->service[i];
 
@@ -289,12 +266,14 @@ json_t *report_status(struct controller *controller, const json_t *request)
 
 	(void)request;
 	return json_pack(
-		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, s:o}",
+		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, "
+		"s:o}",
 		"version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)uptime,
 		"adopted", controller->datapath && controller->datapath->adopted, "config",
-		config(controller), "state", report_saved(controller), "warnings", warnings(controller), "interfaces",
-		interfaces(controller), "flow_table", flow_table(controller), "cells", "used",
-		(json_int_t)controller->cells, "limit", LARCH_MAX_CELLS, "services",
+		config(controller), "state", report_saved(controller), "warnings",
+		warnings(controller), "interfaces", report_interfaces(controller), "routes",
+		report_routes(controller, ~0ull), "flow_table", flow_table(controller), "cells",
+		"used", (json_int_t)controller->cells, "limit", LARCH_MAX_CELLS, "services",
 		services(controller), "nodes", report_nodes(controller), "tick", tick(controller),
 		"outcomes", all_outcomes(controller));
 }

@@ -7,6 +7,7 @@
 #include "controller.h"
 #include "report.h"
 #include "request.h"
+#include "request_routes.h"
 
 static json_t *reload_refused(const struct controller *controller,
 			      const struct config_errors *errors)
@@ -68,6 +69,8 @@ static const struct command {
 	{"drain", request_drain},
 	{"maintenance", request_maintenance},
 	{"activate", request_activate},
+	{"announce", request_announce},
+	{"withdraw", request_withdraw},
 };
 
 static json_t *dispatch(struct controller *controller, const json_t *request)

@@ -32,16 +32,18 @@ struct route *routes_find(const struct routes *routes, const struct in6_addr *ad
 		       compare_routes);
 }
 
-int routes_set(struct routes *routes, struct routes_vip *vip, size_t count)
+int routes_make(struct routes *out, const struct routes *before, struct routes_vip *vip,
+		size_t count)
 {
 	struct route *list = calloc(count + 1, sizeof(*list));
 	size_t used = 0;
 
+	*out = (struct routes){};
 	if (!list)
 		return -ENOMEM;
 	qsort(vip, count, sizeof(*vip), compare_vips);
 	for (size_t i = 0; i < count; i++) {
-		const struct route *known = routes_find(routes, &vip[i].address);
+		const struct route *known = routes_find(before, &vip[i].address);
 
 		if (i == 0 || compare_vips(&vip[i - 1], &vip[i]) != 0) {
 			struct route *next = &list[used++];
@@ -53,8 +55,7 @@ int routes_set(struct routes *routes, struct routes_vip *vip, size_t count)
 		}
 		list[used - 1].services |= 1ull << vip[i].service;
 	}
-	routes_free(routes);
-	*routes = (struct routes){.route = list, .count = used};
+	*out = (struct routes){.route = list, .count = used};
 	return 0;
 }
 

@@ -41,10 +41,11 @@ struct routes_vip {
 };
 
 /*
- * Makes the list of these, in any order; addresses that were known stay as they were. 0 or -ENOMEM:
- * nothing has changed.
+ * Makes the list of these, in any order (they are sorted); addresses that were known are as they
+ * were. 0 or -ENOMEM: *out is empty.
  */
-int routes_set(struct routes *routes, struct routes_vip *vip, size_t count);
+int routes_make(struct routes *out, const struct routes *before, struct routes_vip *vip,
+		size_t count);
 
 void routes_free(struct routes *routes);
 

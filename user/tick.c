@@ -163,7 +163,7 @@ void controller_tick(struct controller *controller)
 		controller->stage[i].last_ns = 0;
 	netlink_tick(controller->netlink, clock_now() / NS_PER_MS);
 	controller_drop_faded(controller);
-	controller_watch_interfaces(controller);
+	controller_look_around(controller, true);
 	read_samples(controller);
 	nodes_look(controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {

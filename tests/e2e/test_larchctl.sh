@@ -105,11 +105,17 @@ test_list_says_why_a_backend_gets_no_flows() {
 		"$(json services 0 backends 1 state -- list web)" active
 }
 
-test_removed_interface_program_is_shown() {
+is_attached() {
+	[ "$(json interfaces 0 attached -- status)" = true ]
+}
+
+test_foreign_interface_program_is_shown() {
+	lab_in balancer ip -force link set dev eth0 xdpdrv obj "$BUILD/pass.bpf.o" sec xdp || return
+	same "attached" "$(json interfaces 0 attached -- status)" false &&
+		refused 0 "WARNING: eth0: .*ANOTHER XDP PROGRAM is there .'pass', id [0-9]+.*ip link set dev eth0 xdp off" \
+			lab_ctl status || return
 	lab_in balancer ip link set dev eth0 xdp off
-	same "attached" "$(json interfaces 0 attached -- status)" false || return
-	lab_ctl reload >/dev/null
-	same "attached after a reload" "$(json interfaces 0 attached -- status)" true
+	eventually 5 "the program" is_attached
 }
 
 test_explain_knows_where_established_flows_are() {

@@ -122,9 +122,10 @@ int datapath_attachable(const char *interface)
 	return 0;
 }
 
-bool datapath_attached(const struct datapath *datapath, const char *interface)
+void datapath_look(const struct datapath *datapath, const char *interface,
+		   struct datapath_found *out)
 {
 	(void)datapath;
 	(void)interface;
-	return true;
+	*out = (struct datapath_found){.runs = DATAPATH_OURS, .id = 1};
 }

@@ -124,6 +124,17 @@ Test(netlink_routes, removes_all_kinds_of_routes_of_our_protocol)
 	expect_held("blackhole 203.0.113.10 ours");
 }
 
+Test(netlink_routes, all_are_removed_and_counted)
+{
+	struct netlink_announced two[2];
+
+	cr_expect_eq(netlink_routes_remove(routes, &place), 0, "no such table yet");
+	announce_both(two);
+	run(lab.host, "ip route add blackhole 203.0.113.11 table " TABLE " proto 78");
+	cr_expect_eq(netlink_routes_remove(routes, &place), 2);
+	expect_held("blackhole 203.0.113.11 proto 78");
+}
+
 Test(netlink_routes, route_of_another_kind_gives_way)
 {
 	struct netlink_announced one = wanted("203.0.113.10");

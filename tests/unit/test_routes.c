@@ -8,6 +8,8 @@
 
 #define SECOND 1000000000ull
 
+static const struct routes nothing;
+
 static struct routes_vip vip_of(const char *address, uint16_t service)
 {
 	struct routes_vip vip = {.service = service};
@@ -25,11 +27,11 @@ static struct route *route_of(const struct routes *routes, const char *address)
 
 Test(routes, each_address_is_there_once_with_all_its_services)
 {
-	struct routes routes = {};
+	struct routes routes;
 	struct routes_vip vips[] = {vip_of("2001:db8::10", 0), vip_of("203.0.113.10", 0),
 				    vip_of("203.0.113.11", 63), vip_of("203.0.113.10", 5)};
 
-	cr_assert_eq(routes_set(&routes, vips, 4), 0);
+	cr_assert_eq(routes_make(&routes, &nothing, vips, 4), 0);
 	cr_assert_eq(routes.count, 3);
 	cr_expect_eq(route_of(&routes, "203.0.113.10")->services, 0x21);
 	cr_expect_eq(route_of(&routes, "203.0.113.11")->services, 1ull << 63);
@@ -41,23 +43,25 @@ Test(routes, each_address_is_there_once_with_all_its_services)
 
 Test(routes, addresses_that_stay_keep_what_is_known_of_them)
 {
-	struct routes routes = {};
+	struct routes first, routes, none;
 	struct routes_vip before[] = {vip_of("203.0.113.10", 0), vip_of("203.0.113.11", 1)};
 	struct routes_vip after[] = {vip_of("203.0.113.12", 1), vip_of("203.0.113.11", 2)};
 
-	cr_assert_eq(routes_set(&routes, before, 2), 0);
-	route_of(&routes, "203.0.113.11")->announced = true;
-	route_of(&routes, "203.0.113.11")->since = 1234;
-	cr_assert_eq(routes_set(&routes, after, 2), 0);
+	cr_assert_eq(routes_make(&first, &nothing, before, 2), 0);
+	route_of(&first, "203.0.113.11")->announced = true;
+	route_of(&first, "203.0.113.11")->since = 1234;
+	cr_assert_eq(routes_make(&routes, &first, after, 2), 0);
 	cr_assert_eq(routes.count, 2);
 	cr_expect(route_of(&routes, "203.0.113.11")->announced);
 	cr_expect_eq(route_of(&routes, "203.0.113.11")->since, 1234);
 	cr_expect_eq(route_of(&routes, "203.0.113.11")->services, 4);
 	cr_expect_not(route_of(&routes, "203.0.113.12")->announced);
 	cr_expect_null(route_of(&routes, "203.0.113.10"));
-	cr_assert_eq(routes_set(&routes, after, 0), 0);
-	cr_expect_eq(routes.count, 0);
+	cr_assert_eq(routes_make(&none, &routes, after, 0), 0);
+	cr_expect_eq(none.count, 0);
+	routes_free(&none);
 	routes_free(&routes);
+	routes_free(&first);
 }
 
 /* An address of services 0 and 1, both of which can be reached. */
