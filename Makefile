@@ -217,7 +217,7 @@ install: all ## install under PREFIX (/usr/local), honouring DESTDIR
 	$(Q)install -m 755 $(hatest_tools:%=$(BUILD)/%) $(BUILD)/hatest/lab $(DESTDIR)$(PREFIX)/lib/larch/hatest
 	$(Q)install -m 644 $(filter %.sh %.yaml,$(hatest_parts:%=$(BUILD)/hatest/%)) $(BUILD)/pass.bpf.o $(DESTDIR)$(PREFIX)/lib/larch/hatest
 	$(Q)ln -sf ../../../sbin/larchd ../../../sbin/larchctl ../agent.bpf.o $(DESTDIR)$(PREFIX)/lib/larch/hatest
-	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml $(DESTDIR)$(PREFIX)/share/doc/larch
+	$(Q)install -m 644 README.md LICENSE tools/examples/larch.yaml tools/examples/bird.conf $(DESTDIR)$(PREFIX)/share/doc/larch
 	$(Q)sed 's|/usr/local|$(PREFIX)|' tools/examples/larchd.service >$(DESTDIR)$(PREFIX)/share/doc/larch/larchd.service
 
 clean: ## remove what was built
