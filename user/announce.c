@@ -15,11 +15,15 @@
 
 #define AUDIT_TICKS 30 /* events of changes may be lost */
 
-/* Does some packet get from this service to a server? */
-static bool is_reachable(const struct controller *controller, const struct service *service)
+/* Does some packet get from this service to a server? To one that is drained, those of its flows.
+ */
+static bool is_served(const struct controller *controller, const struct service *service)
 {
 	for (size_t i = 0; i < service->members; i++) {
-		if (!controller_unreachable(controller, service->member[i].backend,
+		const struct lifecycle *life = &service->life[i];
+
+		if ((life->takes || life->state == LIFECYCLE_DRAINING) &&
+		    !controller_unreachable(controller, service->member[i].backend,
 					    service->config->mode))
 			return true;
 	}
@@ -37,8 +41,8 @@ static void gather(const struct controller *controller, struct routes_facts *fac
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		const struct service *service = &controller->service[i];
 
-		if (service->used && service->config && is_reachable(controller, service))
-			facts->reachable |= 1ull << i;
+		if (service->used && service->config && is_served(controller, service))
+			facts->served |= 1ull << i;
 	}
 }
 

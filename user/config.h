@@ -121,7 +121,7 @@ struct config_routes {
 	uint32_t table;	 /* 0: none are kept */
 	uint32_t metric; /* 0: the kernel's */
 	uint8_t protocol;
-	bool without_backends; /* withdraw what no backend serves that can be reached */
+	bool without_backends; /* withdraw what no backend can serve */
 };
 
 struct larch_config {

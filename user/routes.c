@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ORDERED	    "withdrawn by the operator"
-#define UNREACHABLE "no backend can be reached"
-#define WAITING	    "waits for a backend that can be reached"
+#define ORDERED	 "withdrawn by the operator"
+#define UNSERVED "no backend can serve it"
+#define WAITING	 "waits for a backend that can serve it"
 
 static int compare_vips(const void *a, const void *b)
 {
@@ -71,10 +71,10 @@ static bool without_backend(struct route *route, const struct routes_facts *fact
 {
 	bool patient;
 
-	if (!route->unreachable_ns)
-		route->unreachable_ns = facts->now_ns;
-	patient = facts->now_ns - route->unreachable_ns < ROUTES_PATIENCE_NS;
-	*reason = UNREACHABLE;
+	if (!route->unserved_ns)
+		route->unserved_ns = facts->now_ns;
+	patient = facts->now_ns - route->unserved_ns < ROUTES_PATIENCE_NS;
+	*reason = UNSERVED;
 	if (!patient)
 		return !facts->needs_backends;
 	if (route->announced)
@@ -89,9 +89,9 @@ static bool is_announced(struct route *route, const struct routes_facts *facts, 
 	uint64_t meant = route->services & ~facts->ordered;
 
 	*reason = "";
-	if (!(meant & facts->reachable) && meant && !facts->dead)
+	if (!(meant & facts->served) && meant && !facts->dead)
 		return without_backend(route, facts, reason);
-	route->unreachable_ns = 0;
+	route->unserved_ns = 0;
 	if (!meant)
 		*reason = ORDERED;
 	else if (facts->dead)

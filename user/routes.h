@@ -12,17 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* So long may all backends be out of reach before that counts; and before it is waited for no more.
- */
+/* So long may no backend serve before that counts; and before it is waited for no more. */
 #define ROUTES_PATIENCE_NS 3000000000ull
 
 /* One address; sorted by it (memcmp). */
 struct route {
 	struct in6_addr address;
-	uint64_t services; /* bits: the ids of those that have it */
-	bool announced;	   /* it is to be */
-	char reason[160];  /* why not; or what is to be said of it all the same; "": nothing */
-	uint64_t unreachable_ns; /* since when no backend can be reached; 0: one can */
+	uint64_t services;    /* bits: the ids of those that have it */
+	bool announced;	      /* it is to be */
+	char reason[160];     /* why not; or what is to be said of it all the same; "": nothing */
+	uint64_t unserved_ns; /* since when no backend can serve it; 0: one can */
 	/* For the owner, who makes the kernel follow: */
 	bool held;     /* the kernel holds its route */
 	int error;     /* why the kernel's route is not as it is to be; 0 */
@@ -55,7 +54,7 @@ struct route *routes_find(const struct routes *routes, const struct in6_addr *ad
 /* What is known at some moment. Services by bits, as in struct route. */
 struct routes_facts {
 	uint64_t ordered;    /* those that the operator has withdrawn */
-	uint64_t reachable;  /* those with a backend that can be reached */
+	uint64_t served;     /* those with a backend that packets get to */
 	bool needs_backends; /* what no backend serves is withdrawn */
 	const char *dead;    /* why no packet reaches Larch's program; NULL: they do */
 	uint64_t now_ns;     /* monotonic, not 0 */

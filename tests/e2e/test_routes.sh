@@ -274,11 +274,11 @@ test_what_no_backend_serves_is_withdrawn_only_if_that_is_wanted() {
 	config | announced_from || return
 	lab_in balancer ip route add unreachable 10.50.0.0/16
 	lab_in balancer ip -6 route add unreachable fd00:50::/32
-	eventually 10 "a word of it" status_says "$LAB_VIP4: announced, though no backend can be reached" &&
+	eventually 10 "a word of it" status_says "$LAB_VIP4: announced, though no backend can serve it" &&
 		holds_both || fail "withdrawn: $(held)" || return
 	config "withdraw_without_backends: true" | larchd_reload || return
 	eventually 10 "withdrawal" holds_nothing || return
-	refused 0 "$LAB_VIP4: WITHDRAWN: no backend can be reached" lab_ctl status || return
+	refused 0 "$LAB_VIP4: WITHDRAWN: no backend can serve it" lab_ctl status || return
 	lab_in balancer ip route del unreachable 10.50.0.0/16
 	lab_in balancer ip -6 route del unreachable fd00:50::/32
 	eventually 10 "routes" holds_both && eventually 20 "service" vip_answers

@@ -65,7 +65,7 @@ Test(routes, addresses_that_stay_keep_what_is_known_of_them)
 }
 
 /* An address of services 0 and 1, both of which can be reached. */
-static const struct routes_facts well = {.reachable = 3, .now_ns = SECOND};
+static const struct routes_facts well = {.served = 3, .now_ns = SECOND};
 
 static void expect(struct route *route, const struct routes_facts *facts, bool announced,
 		   const char *reason)
@@ -76,7 +76,7 @@ static void expect(struct route *route, const struct routes_facts *facts, bool a
 	cr_expect_not(routes_decide(route, facts), "nothing new");
 }
 
-Test(routes, what_can_be_reached_is_announced)
+Test(routes, what_a_backend_serves_is_announced)
 {
 	struct route route = {.services = 3};
 
@@ -115,10 +115,10 @@ Test(routes, without_backends_an_announced_address_stays)
 	struct route route = {.services = 3, .announced = true};
 	struct routes_facts facts = well;
 
-	facts.reachable = ~3ull;
+	facts.served = ~3ull;
 	expect(&route, &facts, true, "");
 	facts.now_ns += ROUTES_PATIENCE_NS;
-	expect(&route, &facts, true, "no backend can be reached");
+	expect(&route, &facts, true, "no backend can serve it");
 	expect(&route, &well, true, "");
 }
 
@@ -128,18 +128,18 @@ Test(routes, without_backends_it_is_withdrawn_after_a_while_if_that_is_wanted)
 	struct routes_facts facts = well;
 
 	facts.needs_backends = true;
-	facts.reachable = 0;
+	facts.served = 0;
 	expect(&route, &facts, true, "");
 	facts.now_ns += ROUTES_PATIENCE_NS - 1;
 	expect(&route, &facts, true, "");
 	facts.now_ns += 1;
-	expect(&route, &facts, false, "no backend can be reached");
-	facts.reachable = 2;
+	expect(&route, &facts, false, "no backend can serve it");
+	facts.served = 2;
 	expect(&route, &facts, true, "");
-	facts.reachable = 0;
+	facts.served = 0;
 	expect(&route, &facts, true, "");
 	facts.now_ns += ROUTES_PATIENCE_NS;
-	expect(&route, &facts, false, "no backend can be reached");
+	expect(&route, &facts, false, "no backend can serve it");
 }
 
 /* A new address, or one whose links have just come back: its backends are being resolved. */
@@ -148,14 +148,14 @@ Test(routes, announcing_waits_for_a_backend_but_not_for_ever)
 	struct route route = {.services = 3};
 	struct routes_facts facts = well;
 
-	facts.reachable = 0;
-	expect(&route, &facts, false, "waits for a backend that can be reached");
+	facts.served = 0;
+	expect(&route, &facts, false, "waits for a backend that can serve it");
 	facts.now_ns += ROUTES_PATIENCE_NS;
-	expect(&route, &facts, true, "no backend can be reached");
+	expect(&route, &facts, true, "no backend can serve it");
 	facts.dead = "no link";
 	expect(&route, &facts, false, "no link");
 	facts.dead = NULL;
-	expect(&route, &facts, false, "waits for a backend that can be reached");
+	expect(&route, &facts, false, "waits for a backend that can serve it");
 	expect(&route, &well, true, "");
 }
 
@@ -165,10 +165,10 @@ Test(routes, needing_backends_it_is_never_announced_without)
 	struct routes_facts facts = well;
 
 	facts.needs_backends = true;
-	facts.reachable = 0;
-	expect(&route, &facts, false, "no backend can be reached");
+	facts.served = 0;
+	expect(&route, &facts, false, "no backend can serve it");
 	facts.now_ns += 10 * ROUTES_PATIENCE_NS;
-	expect(&route, &facts, false, "no backend can be reached");
+	expect(&route, &facts, false, "no backend can serve it");
 }
 
 /* The backends of a service that is withdrawn are no reason to announce what others have. */
@@ -179,10 +179,10 @@ Test(routes, only_services_that_are_meant_to_be_reached_count)
 
 	facts.needs_backends = true;
 	facts.ordered = 1;
-	facts.reachable = 1;
+	facts.served = 1;
 	routes_decide(&route, &facts);
 	facts.now_ns += ROUTES_PATIENCE_NS;
-	expect(&route, &facts, false, "no backend can be reached");
+	expect(&route, &facts, false, "no backend can serve it");
 }
 
 Test(routes, long_reasons_are_cut_and_not_new_each_time)
