@@ -30,16 +30,10 @@ static const char *attach_hint(const struct config_interface *interface, int err
 	return "";
 }
 
-/* Says what is wrong once, however often it is tried again. */
-static int attach(struct controller *controller, const struct config_interface *interface,
-		  int before)
+static void tell_error(const struct config_interface *interface, int error)
 {
-	int error = datapath_attach(controller->datapath, interface);
-
-	if (error && error != before)
-		log_error("%s: cannot attach: %s%s", interface->name, strerror(-error),
-			  attach_hint(interface, error));
-	return error;
+	log_error("%s: cannot attach: %s%s", interface->name, strerror(-error),
+		  attach_hint(interface, error));
 }
 
 static void look(struct controller *controller, const struct config_interface *interface,
@@ -64,8 +58,10 @@ int controller_attach(struct controller *controller)
 	if (!state)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		int error = attach(controller, &list[i], 0);
+		int error = datapath_attach(controller->datapath, &list[i]);
 
+		if (error)
+			tell_error(&list[i], error);
 		look(controller, &list[i], &state[i]);
 		state[i].error = error;
 		first = first ? first : error;
@@ -111,8 +107,12 @@ static void put_back(struct controller *controller, const struct config_interfac
 	if (now->index == before->index && before->tried == controller->ticks + 1)
 		return;
 	now->tried = controller->ticks + 1;
-	now->error = attach(controller, interface, before->error);
+	now->error = datapath_attach(controller->datapath, interface);
 	look(controller, interface, now);
+	if (!now->index || now->error == -ENODEV) /* it is going away with its program */
+		return;
+	if (now->error && now->error != before->error)
+		tell_error(interface, now->error);
 	if (taken)
 		log_warning("%s: SOMEBODY HAS TAKEN THE PROGRAM OFF; it is %s (to take Larch off, "
 			    "end larchd first)",
@@ -128,8 +128,8 @@ void controller_watch_interfaces(struct controller *controller)
 		struct interface_state before = controller->interface[i], now = before;
 
 		look(controller, &list[i], &now);
-		tell(list[i].name, &before, &now);
 		put_back(controller, &list[i], &before, &now);
+		tell(list[i].name, &before, &now);
 		controller->interface[i] = now;
 	}
 }
