@@ -159,13 +159,63 @@ static size_t list_addresses(const struct controller *controller, struct routes_
 	return count;
 }
 
-/* Orders are about services that go on; one about all is about new ones as well. */
-static void follow_services(struct announce *announce, uint64_t services)
+/* Had an earlier daemon been told to withdraw it? */
+static bool is_remembered(const json_t *withdrawn, const char *service)
 {
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (json_object_get(withdrawn, "services"), i, name) {
+		if (json_is_string(name) && strcmp(json_string_value(name), service) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Orders are about services that go on; one about all is about new ones as well. What is remembered
+ * is about those that the daemon begins with.
+ */
+static void follow_services(struct controller *controller, uint64_t services)
+{
+	struct announce *announce = &controller->announce;
+
 	announce->ordered &= services;
 	if (announce->ordered_all)
 		announce->ordered |= services & ~announce->services;
+	for (size_t i = 0; announce->remembered && i < LARCH_MAX_SERVICES; i++) {
+		if (services >> i & 1 &&
+		    is_remembered(announce->remembered, controller->service[i].config->name))
+			announce->ordered |= 1ull << i;
+	}
+	json_decref(announce->remembered);
+	announce->remembered = NULL;
 	announce->services = services;
+}
+
+json_t *controller_withdrawn(const struct controller *controller)
+{
+	const struct announce *announce = &controller->announce;
+	json_t *services;
+
+	if (!announce->ordered && !announce->ordered_all)
+		return NULL;
+	services = json_array();
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		if (announce->ordered >> i & 1)
+			json_array_append_new(services,
+					      json_string(controller->service[i].config->name));
+	}
+	return json_pack("{s:b, s:o}", "all", announce->ordered_all, "services", services);
+}
+
+void controller_remember_withdrawn(struct controller *controller, const json_t *withdrawn)
+{
+	struct announce *announce = &controller->announce;
+
+	json_decref(announce->remembered);
+	announce->remembered = json_deep_copy(withdrawn);
+	announce->ordered_all = json_is_true(json_object_get(withdrawn, "all"));
 }
 
 static void tell_left(const struct routes *before, const struct routes *now)
@@ -200,7 +250,7 @@ static int set_addresses(struct controller *controller)
 	tell_left(&announce->routes, &now);
 	routes_free(&announce->routes);
 	announce->routes = now;
-	follow_services(announce, services);
+	follow_services(controller, services);
 	return 0;
 }
 

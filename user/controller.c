@@ -231,6 +231,7 @@ void controller_close(struct controller *controller, bool detach)
 	state_close(controller->state);
 	netlink_routes_close(controller->announce.kernel);
 	routes_free(&controller->announce.routes);
+	json_decref(controller->announce.remembered);
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);

@@ -69,6 +69,7 @@ struct announce {
 	uint64_t services;     /* of the last configuration */
 	uint64_t ordered;      /* those that the operator has withdrawn */
 	bool ordered_all;      /* so are those that begin later */
+	json_t *remembered;    /* orders of an earlier daemon; NULL: none */
 	bool doubtful;	       /* the kernel may not hold what it should */
 	uint64_t synced_ticks; /* when it was last asked */
 };
@@ -162,6 +163,14 @@ void controller_look_around(struct controller *controller, bool interfaces);
  */
 int controller_order_routes(struct controller *controller, const struct service *service,
 			    bool announced);
+
+/*
+ * What the operator has withdrawn: {"all":bool,"services":["..."]}, to be kept beyond the daemon's
+ * end; NULL: nothing, or no memory. And back, before controller_set_routes(): orders that make no
+ * sense are ignored.
+ */
+json_t *controller_withdrawn(const struct controller *controller);
+void controller_remember_withdrawn(struct controller *controller, const json_t *withdrawn);
 
 /* Removes all routes, saying why. */
 void controller_remove_routes(struct controller *controller, const char *why);

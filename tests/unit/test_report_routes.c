@@ -3,6 +3,15 @@
 #include "report_world.h"
 
 #include <errno.h>
+#include <sched.h>
+
+static void nothing_changed(void *context, const struct in6_addr *address,
+			    const struct nexthop *nexthop)
+{
+	(void)context;
+	(void)address;
+	(void)nexthop;
+}
 
 /* Both addresses of the service, announced since 90 s. */
 static void announce(void)
@@ -141,6 +150,63 @@ Test(report_routes, orders_name_services_that_exist)
 	answer = report_ask("{\"command\":\"announce\",\"service\":7}");
 	cr_expect_str_eq(report_word(answer, "kind"), "usage");
 	json_decref(answer);
+}
+
+/* The configuration's service, as a daemon with this memory begins with it. */
+static void begin_with(const char *remembered)
+{
+	json_t *withdrawn = json_loads(remembered, JSON_DECODE_ANY, NULL);
+
+	cr_assert(withdrawn);
+	controller_remember_withdrawn(world.controller, withdrawn);
+	json_decref(withdrawn);
+	world.config.routes = (struct config_routes){.table = 4242, .protocol = 77};
+	cr_assert_eq(netlink_open(&world.controller->netlink, nothing_changed, NULL), 0);
+	cr_assert_eq(netlink_routes_open(&world.controller->announce.kernel), 0);
+	controller_set_routes(world.controller);
+	netlink_routes_close(world.controller->announce.kernel);
+	netlink_close(world.controller->netlink);
+	world.controller->netlink = NULL;
+}
+
+static void expect_withdrawn(const char *expected)
+{
+	json_t *withdrawn = controller_withdrawn(world.controller);
+	char *text = withdrawn ? json_dumps(withdrawn, JSON_COMPACT) : strdup("nothing");
+
+	cr_expect_str_eq(text, expected);
+	free(text);
+	json_decref(withdrawn);
+}
+
+Test(report_routes, orders_are_told_and_taken_over)
+{
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "needs root");
+	expect_withdrawn("nothing");
+	begin_with("{\"all\":false,\"services\":[\"nosuch\",\"web\",7]}");
+	cr_expect_eq(world.controller->announce.ordered, 1 << 3);
+	cr_expect_not(first_route()->announced);
+	cr_expect_str_eq(first_route()->reason, "withdrawn by the operator");
+	expect_withdrawn("{\"all\":false,\"services\":[\"web\"]}");
+}
+
+Test(report_routes, order_about_all_is_about_services_that_begin_later)
+{
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "needs root");
+	begin_with("{\"all\":true,\"services\":[]}");
+	expect_withdrawn("{\"all\":true,\"services\":[\"web\"]}");
+}
+
+Test(report_routes, orders_that_make_no_sense_are_ignored)
+{
+	static const char *const senseless[] = {"7", "[]", "{}", "\"web\"",
+						"{\"all\":1,\"services\":{\"web\":1}}"};
+
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "needs root");
+	for (size_t i = 0; i < sizeof(senseless) / sizeof(senseless[0]); i++) {
+		begin_with(senseless[i]);
+		expect_withdrawn("nothing");
+	}
 }
 
 Test(report_routes, interfaces_say_what_keeps_the_program_away)
