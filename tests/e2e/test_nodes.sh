@@ -18,7 +18,8 @@ setup() {
 
 cleanup() {
 	local node
-	kill -KILL "${LOAD_PID:-}"
+	kill -KILL "${LOAD_PID:-}" "${STAY_PID:-}"
+	rm -f "$LAB_DIR/go"
 	for node in $(lab_nodes); do
 		node_remove "$node"
 		lab_node_up "$node"
@@ -118,11 +119,32 @@ both_start() {
 	node_start balancer && node_start balancer2 && eventually 20 "both agree" agrees
 }
 
+# Connections from these ports, by whichever node; who answered each of them.
+PORTS="40001 40002 40003 40004 40005 40006 40007 40008"
+
+# Connects from each port, asks once and resets: what is remembered of it is the node's alone then.
+visit() {
+	lab_in client python3 tests/e2e/revisit.py $LAB_VIP4 $PORTS
+}
+
+# The same, but the connections stay, and ask once more when the file comes.
+stay() {
+	lab_start client stay.log python3 tests/e2e/revisit.py --until "$LAB_DIR/go" $LAB_VIP4 $PORTS
+	STAY_PID=$LAB_PID
+	eventually 10 "connections" grep -q 'all answered' "$LAB_DIR/stay.log"
+}
+
 # Neither the death of a node, nor its return, nor generations in between break a connection.
 test_nodes_die_and_return_while_weights_change() {
 	local generations=2 share
 	[ -z "${LARCH_LONG:-}" ] || generations=33
 	both_start || return
+	# All ports are known to both nodes; then connections from them begin anew at the one alone.
+	reweigh
+	lab_route_vips balancer && visit && lab_route_vips balancer2 && visit || fail "visits" || return
+	reweigh
+	lab_route_vips balancer && stay || return
+	lab_route_vips balancer balancer2
 	load_start die --rate 40 --duration $((6 * generations + 14)) --long 200 --long-interval-ms 200
 	reweigh_times "$generations"
 	check "flows of the one" "$(node_outcomes balancer 1) > 50" &&
@@ -148,6 +170,8 @@ test_nodes_die_and_return_while_weights_change() {
 	reweigh_times "$generations"
 	eventually 10 "they agree again" agrees || return
 	load_wait && load_unbroken || return
+	touch "$LAB_DIR/go"
+	wait "$STAY_PID" || fail "those that stayed: $(tail -n 3 "$LAB_DIR/stay.log")" || return
 	check "asked in vain" "$(node_outcomes balancer 43) + $(node_outcomes balancer2 43) == 0" &&
 		check "bad tokens" "$(node_outcomes balancer 27) + $(node_outcomes balancer2 27) == 0"
 }
