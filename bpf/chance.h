@@ -20,9 +20,6 @@
 #define CHANCE_OF_RINGS	     (2 * CHANCE_OF_GENERATION)
 #define CHANCE_HOPS	     (CHANCE_OF_RINGS + LARCH_CHANCE_MEMBERS)
 
-/* Silent for so many stamp units (at least 6.8 s, at most 20.6 s). */
-#define CHANCE_DOUBT 2
-
 _Static_assert(CHANCE_HOPS < LARCH_HOP_TABLE, "the table's candidate has a number of its own");
 
 /* Backends that rings name; LARCH_NO_BACKEND where there is none. A power of two, for masking. */
@@ -126,7 +123,7 @@ static __always_inline bool chance_doubts(const struct packet *packet)
 {
 	return packet->policy.flags & LARCH_SERVICE_DOUBTS && packet_of_stream(packet) &&
 	       !(packet->tcp_flags & TCP_SYN) &&
-	       larch_stamp_age(packet->identity.stamp, packet->stamp) >= CHANCE_DOUBT;
+	       larch_stamp_age(packet->identity.stamp, packet->stamp) >= LARCH_CHANCE_DOUBT;
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "endpoint.h"
 #include "explain.h"
 #include "instead.h"
+#include "larch/chance.h"
 #include "larch/measure.h"
 #include "policy.h"
 #include "region.h"
@@ -361,6 +362,15 @@ static json_t *sentence(const struct controller *controller, const struct explai
 			    old, fresh);
 }
 
+/* As chance_doubts() in bpf/chance.h, of any packet but a SYN. */
+static bool is_doubted(const struct controller *controller, const struct service *service,
+		       const struct explain_input *input, const struct explain *explain)
+{
+	return explain->known && service->config->agent && !service->agents.silent &&
+	       nodes_are_several(controller) &&
+	       explain->idle_ns >= LARCH_CHANCE_DOUBT * larch_stamp_ns(input->settings);
+}
+
 static json_t *tell(struct controller *controller, struct service *service,
 		    const struct explain_input *input, const struct explain *explain)
 {
@@ -388,6 +398,11 @@ static json_t *tell(struct controller *controller, struct service *service,
 		json_array_append_new(json_object_get(answer, "notes"),
 				      json_string("no agent answers: until they are asked again it "
 						  "goes by the ring"));
+	if (is_doubted(controller, service, input, explain))
+		json_array_append_new(json_object_get(answer, "notes"),
+				      json_string("silent for a while, in which another node may "
+						  "have had it: its backend's agent is asked "
+						  "before the table is believed"));
 	if (!plan)
 		return answer;
 	json_object_set_new(answer, "generation", json_integer(plan->generation));

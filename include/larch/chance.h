@@ -21,6 +21,12 @@ enum larch_answer {
 /* Members of a service that are asked for one packet, at most, after the rings' candidates. */
 #define LARCH_CHANCE_MEMBERS 64
 
+/*
+ * LARCH_SERVICE_DOUBTS: a flow that was silent for so many stamp units (at least 6.8 s, at
+ * most 20.6 s) is asked about.
+ */
+#define LARCH_CHANCE_DOUBT 2
+
 /* The candidate that the flow table names, and that comes before all others. */
 #define LARCH_HOP_TABLE 255
 
