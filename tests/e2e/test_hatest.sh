@@ -156,7 +156,7 @@ test_listed_scenarios_are_valid() {
 	local name
 	expect_status 0 list || return
 	check "scenarios" "$(wc -l <"$out") >= 13" || return
-	for name in steady crowd slow dead flap drain rolling daemon upgrade link synflood reload; do
+	for name in steady crowd slow dead flap drain rolling daemon upgrade link node synflood reload; do
 		grep -q "^  $name " "$out" || fail "$name is missing" || return
 	done
 }
