@@ -118,9 +118,10 @@ static enum larch_arm arm_of(const struct sim_larch *larch, const struct sim_flo
 {
 	const struct sim_maps *maps = larch->node[flow->node].maps;
 
-	return larch->option.without_arm
-		       ? LARCH_ARM_LEARNED
-		       : larch_hash_arm(flow->hash, maps->services[0].policy.halvings);
+	if (larch->option.without_arm)
+		return LARCH_ARM_LEARNED;
+	return larch_hash_arm(flow->hash,
+			      larch->option.wide_arm ? 0 : maps->services[0].policy.halvings);
 }
 
 static size_t larch_choose(void *self, struct sim_flow *flow)
@@ -283,6 +284,8 @@ static void larch_given_up(void *self, struct sim_flow *flow, bool connected)
 LARCH(larch, "Larch as it ships: control arm, tree, rings, live scores");
 LARCH(larch_pooled, "all nodes learn from the samples of all", .pooled = true);
 LARCH(larch_no_control, "without the control arm", .without_arm = true);
+LARCH(larch_wide_arm, "with a control arm of 1 flow in 16, however many flows there are",
+      .wide_arm = true);
 LARCH(larch_plain, "neither weights nor concurrency configured", .plain = true);
 LARCH(larch_slow, "the slow loop only: tree and rings", .slow_only = true);
 LARCH(larch_fast, "the fast loop only: live scores, no classes", .fast_only = true);

@@ -17,4 +17,5 @@ struct sim_larch_option {
 	bool pooled;	  /* all nodes learn from the samples of all */
 	bool plain;	  /* neither weights nor concurrency are configured */
 	bool without_arm; /* no flow is kept apart for the control arm */
+	bool wide_arm;	  /* the control arm stays as large as it begins */
 };

@@ -8,6 +8,7 @@
 	X(oracle)                                                                                  \
 	X(larch)                                                                                   \
 	X(larch_pooled)                                                                            \
+	X(larch_wide_arm)                                                                          \
 	X(larch_no_control)                                                                        \
 	X(larch_plain)                                                                             \
 	X(larch_slow)                                                                              \
