@@ -172,7 +172,7 @@ check: deps ## run all tests (as root)
 check-kernels: PACKAGES += $(KERNELS_PACKAGES)
 check-kernels: deps ## packet tests and the verifier's counts on each of KERNELS, in virtual machines
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)BUILD=$(BUILD) tools/check-kernels $(if $(KERNELS),--kernels "$(KERNELS)") $(bpf)
+	$(Q)BUILD=$(BUILD) tools/check-kernels $(if $(KERNELS),--kernels "$(KERNELS)") $(bpf) $(BUILD)/health.bpf.o
 
 fuzz: deps ## fuzz configuration and data path for FUZZ_SECONDS (600)
 	$(Q)$(MAKE) --no-print-directory fuzzers

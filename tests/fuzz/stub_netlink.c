@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "netlink.h"
+#include "netlink_rule.h"
 
 #define WATCHED_MOST 64
 #define FIRST_ROUTED 6 /* addresses that end so, or higher, are behind a gateway, */
@@ -102,4 +103,16 @@ bool netlink_watchable(const struct in6_addr *address)
 {
 	(void)address;
 	return true;
+}
+
+int netlink_rule_add(const struct netlink_rule *rule)
+{
+	(void)rule;
+	return -EPERM;
+}
+
+int netlink_rule_remove(const struct netlink_rule *rule)
+{
+	(void)rule;
+	return 0;
 }
