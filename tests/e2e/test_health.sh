@@ -86,7 +86,7 @@ health_config() {
 health_service() {
 	local backend
 	printf '  - name: %s\n    address: "%s"\n    port: %s\n    protocol: %s\n' "$1" "$2" "$3" "$4"
-	printf '    learning: off\n    forward: %s\n    health: %s\n    backends:\n' "${forward:-ipip}" "$5"
+	printf '    learning: off\n    slow_start: 0s\n    forward: %s\n    health: %s\n    backends:\n' "${forward:-ipip}" "$5"
 	for backend in ${backends:-$(lab_backend_names)}; do
 		printf '      - {name: %s, address: "%s", concurrency: 8}\n' "$backend" \
 			"$(backend_address "$backend")"
