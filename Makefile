@@ -191,7 +191,7 @@ lab-compare: deps ## real traffic through Larch, HAProxy and nginx: build/lab.js
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) tools/compare-lab
 
-hatest: deps ## what clients see while things go wrong: build/hatest.html, hatest.json, in 8 minutes
+hatest: deps ## what clients see while things go wrong: build/hatest.html, hatest.json, in 10 minutes
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(BUILD)/larch-hatest --against haproxy,nginx --json $(BUILD)/hatest.json --html $(BUILD)/hatest.html all
 

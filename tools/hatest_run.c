@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -313,7 +314,7 @@ static json_t *read_drops(const struct play *play, size_t number)
 		const char *name = json_string_value(json_object_get(outcome, "outcome"));
 		json_t *packets = json_object_get(outcome, "packets");
 
-		if (name && strncmp(name, "DROP_", 5) == 0 && json_integer_value(packets))
+		if (name && strncasecmp(name, "drop_", 5) == 0 && json_integer_value(packets))
 			json_object_set(drops, name, packets);
 	}
 	if (!status) {
