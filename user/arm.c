@@ -55,6 +55,11 @@ unsigned arm_one_in(const struct arm *arm)
 	return 1u << (LARCH_CONTROL_BITS + arm->halvings);
 }
 
+double arm_weight(const struct arm *arm)
+{
+	return exp2(arm->halvings);
+}
+
 /* The fewest and most halvings that were in force around `when`. */
 static void sizes_at(const struct arm *arm, double when, unsigned *least, unsigned *most)
 {

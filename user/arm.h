@@ -54,6 +54,9 @@ bool arm_step(struct arm *arm, double flows, double now);
 /* 1 flow in so many. */
 unsigned arm_one_in(const struct arm *arm);
 
+/* What a control sample weighs while it has this size: see judge_add(). */
+double arm_weight(const struct arm *arm);
+
 /*
  * The arm of a flow with this hash that began at `when`; NAN: at any time since arm_begin(). False:
  * it may have been of either, for the size was not the same all the time, or is not known.

@@ -422,12 +422,6 @@ static bool is_steering(const struct service *service)
 	return service->current && service->current->plan.flags & LARCH_PLAN_LEARNED;
 }
 
-/* What a control sample of this tick weighs: see judge_add(). */
-static double control_weight(const struct service *service)
-{
-	return exp2(service->arm.halvings);
-}
-
 /* Notes how both arms went. Returns how many flows of the control arm were connected. */
 static double observe(const struct controller *controller, struct service *service)
 {
@@ -437,7 +431,7 @@ static double observe(const struct controller *controller, struct service *servi
 	series_add(&service->series, time(NULL), is_steering(service), cells_arms(service->cells),
 		   connect);
 	if (judge_verdict(service->judge) == JUDGE_ON)
-		judge_observe(service->connect, connect, control_weight(service));
+		judge_observe(service->connect, connect, arm_weight(&service->arm));
 	return latency_count(&connect[LARCH_ARM_CONTROL]);
 }
 
@@ -455,9 +449,10 @@ static void take_evidence(struct service *service)
 	}
 	service->judged_steering = steers;
 	if (steers || judge_verdict(service->judge) == JUDGE_OFF)
-		judge_add(service->judge, cells_arms(service->cells), control_weight(service));
+		judge_add(service->judge, cells_arms(service->cells), arm_weight(&service->arm));
 	else
-		judge_observe(service->judge, cells_arms(service->cells), control_weight(service));
+		judge_observe(service->judge, cells_arms(service->cells),
+			      arm_weight(&service->arm));
 }
 
 /* Loudly; and the next publication, which carries it out, says the same in the history. */
@@ -478,9 +473,15 @@ static void tell_verdict(struct service *service)
 	log_warning("%s: %s", service->config->name, service->verdict);
 }
 
-/* The control arm is as small as the judge allows, from the next new flow on. */
+/*
+ * The control arm is as small as the judge allows, from the next new flow on. That of several nodes
+ * is as large as it can be, or becomes so: a packet that comes to another node must find the ring
+ * that the first one had for it.
+ */
 static void size_arm(struct controller *controller, struct service *service, double flows)
 {
+	if (nodes_are_several(controller))
+		flows = 0;
 	if (!arm_step(&service->arm, flows, clock_wall()))
 		return;
 	log_debug("%s: 1 flow in %u is of the control arm", service->config->name,
@@ -554,8 +555,10 @@ static void choose_signal(struct controller *controller, struct service *service
 /* A follower's part: it watches how both arms go, and leaves it to the leader what follows. */
 static void tick_follower(struct controller *controller, struct service *service, uint64_t *clock)
 {
-	observe(controller, service);
-	judge_observe(service->judge, cells_arms(service->cells), control_weight(service));
+	double control_flows = observe(controller, service);
+
+	judge_observe(service->judge, cells_arms(service->cells), arm_weight(&service->arm));
+	size_arm(controller, service, control_flows);
 	judge_compare(service->judge, JUDGE_BLOCKS, &service->report);
 	controller_clock(controller, STAGE_JUDGE, clock);
 	if (nodes_leader_digest(controller, service) != nodes_digest(controller, service))

@@ -109,6 +109,25 @@ test_control_arm_is_halved_where_flows_are_many() {
 		check "and then" "$(arm_share control "$(awk "BEGIN { print $halved + 1.5 }")" 99) < 0.042"
 }
 
+is_as_at_first() {
+	[ "$(control_one_in)" = 16 ]
+}
+
+# A packet that comes to another node must find the ring that the first one had for it.
+test_control_arm_of_several_nodes_is_as_large_as_it_can_be() {
+	(umask 077 && printf '%032d\n' 7 >"$LAB_DIR/seed")
+	same "the control arm: 1 in" "$(control_one_in)" 32 || return
+	load_start nodes --rate 200 --duration 20 --requests 1
+	{
+		printf 'seed_file: %s\ngenerations: {write: %s}\n' "$LAB_DIR/seed" "$LAB_DIR/generations"
+		learning=on larch_config
+	} | larchd_reload || return
+	log_has "reloaded" || fail "refused: $(tail -n 1 "$LARCHD_LOG")" || return
+	eventually 15 "the largest arm" is_as_at_first
+	load_stop
+	is_as_at_first
+}
+
 # New flows of b1 in two seconds.
 rate_of_b1() {
 	local before
