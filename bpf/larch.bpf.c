@@ -95,10 +95,13 @@ static __always_inline int balance_steer(struct packet *packet)
 	return go == GO ? steer(packet) : go;
 }
 
-/* A flow whose entry may be in doubt: its backend is asked. GO: it is believed, or too many ask. */
+/*
+ * A flow whose entry may be in doubt: its backend is asked. GO: it is believed, or has been asked,
+ * or too many are.
+ */
 static __always_inline int balance_doubt(struct packet *packet)
 {
-	if (!chance_doubts(packet) || !chance_allows() ||
+	if (packet->hop == LARCH_HOP_TABLE || !chance_doubts(packet) || !chance_allows() ||
 	    classify(packet, packet->identity.size) != GO)
 		return GO;
 	packet->backend = packet->identity.backend;
@@ -125,8 +128,10 @@ static __always_inline int balance_ask(struct packet *packet)
 	return go == GO ? LARCH_FORWARD_UNKNOWN : go;
 }
 
-/* An agent's answer: its flow's packet goes on its way, perhaps to the next backend. Where the flow
- * is remembered by now, and not in doubt, another packet of it was faster.
+/*
+ * An agent's answer: its flow's packet goes on its way, perhaps to the next backend. Where the flow
+ * is remembered by now, and not in doubt, another packet of it was faster. GO: what is remembered
+ * of it is true.
  */
 static __always_inline int balance_answer(struct xdp_md *context, struct packet *packet)
 {
@@ -145,8 +150,8 @@ static __always_inline int balance_answer(struct xdp_md *context, struct packet 
 		}
 		if (outcome == LARCH_CHANCE_CLAIMED &&
 		    packet->backend == packet->identity.backend) {
-			flow_touch(packet, flow, flow_state_after(packet, flow));
-			return outcome;
+			packet->hop = LARCH_HOP_TABLE; /* it has been asked */
+			return GO;
 		}
 	}
 	if (outcome == LARCH_CHANCE_CLAIMED) {

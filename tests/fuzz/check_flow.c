@@ -2,6 +2,7 @@
 /* What must be true of the flow table, and of what backends owe, after each packet. See check.h. */
 #include "passage.h"
 
+#include "larch/chance.h"
 #include "maps.h"
 
 #define IDLE 35 /* stamps after which an open flow may lose its place, to an open one */
@@ -48,6 +49,12 @@ static bool is_usable(uint32_t id)
 	return backend->tunnel != LARCH_TUNNEL_NONE && backend->ready == LARCH_READY_DIRECT;
 }
 
+/* Had it been silent, and has the agent of another backend said that the flow is there by now? */
+static bool is_found_elsewhere(const struct passage *passage, uint32_t age)
+{
+	return passage->outcome == LARCH_CHANCE_CLAIMED && age >= LARCH_CHANCE_DOUBT;
+}
+
 /* An established flow keeps its place and its backend, whatever comes. */
 static void check_replaced(const struct passage *passage, const struct larch_flow *before,
 			   const struct larch_flow *now)
@@ -60,7 +67,8 @@ static void check_replaced(const struct passage *passage, const struct larch_flo
 	if (before->identity.tag == now->identity.tag)
 		require(passage,
 			before->identity.backend == now->identity.backend ||
-				!is_usable(before->identity.backend),
+				!is_usable(before->identity.backend) ||
+				is_found_elsewhere(passage, age),
 			"an open flow was taken from its backend");
 	else
 		require(passage, age >= IDLE && now->identity.state != LARCH_FLOW_SYN,

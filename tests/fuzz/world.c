@@ -121,5 +121,10 @@ void world_open(void)
 		     world.learned[0]->leaves > 1,
 	     "nothing was learned");
 	forget();
+	/* as at one of several nodes */
+	for (uint32_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		if (world.datapath->services[i].policy.flags & LARCH_SERVICE_AGENTS)
+			world.datapath->services[i].policy.flags |= LARCH_SERVICE_DOUBTS;
+	}
 	stub_freeze();
 }

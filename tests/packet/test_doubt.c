@@ -85,14 +85,31 @@ Test(doubt, what_the_owner_confirms_is_believed_again)
 {
 	uint32_t backend = silent_flow(3);
 	struct result result = balancer_send_spec(&packet);
-	union larch_timing timing = flow_of(&packet)->timing;
 
 	result = send_answer(&result, LARCH_ANSWER_MINE);
-	EXPECT(result, CHANCE_CLAIMED);
+	EXPECT(result, FORWARD_FLOW);
 	cr_assert_eq(backend_reached(&result), backend);
 	cr_assert_eq(flow_of(&packet)->identity.backend, backend);
-	cr_assert_eq(flow_of(&packet)->timing.word, timing.word, "its clock goes on");
 	EXPECT(balancer_send_spec(&packet), FORWARD_FLOW);
+}
+
+/* Its connect has ended, and a request begun: as of any packet of a flow that is known. */
+Test(doubt, the_clock_of_what_is_confirmed_goes_on)
+{
+	struct result result;
+	uint32_t backend;
+
+	balancer.settings->flags |= LARCH_COUNT_SYNS;
+	EXPECT(balancer_send_spec(&opening), FORWARD_NEW);
+	backend = flow_of(&packet)->identity.backend;
+	cr_assert_eq(balancer.live[backend].in_flight, 1);
+	flow_of(&packet)->identity.stamp = (now_stamp() - 3) & LARCH_STAMP_MASK;
+	result = balancer_send_spec(&packet);
+	EXPECT(result, CHANCE_ASKED);
+	EXPECT(send_answer(&result, LARCH_ANSWER_MINE), FORWARD_FLOW);
+	cr_assert_eq(flow_of(&packet)->identity.state, LARCH_FLOW_OPEN);
+	cr_assert_geq((int)flow_of(&packet)->timing.phase, LARCH_PHASE_FIRST);
+	cr_assert_eq(balancer.live[backend].in_flight, 1);
 }
 
 /* The flow that is remembered ended at another node, where this one began. */
@@ -147,7 +164,7 @@ Test(doubt, a_removed_backend_still_has_its_flows)
 	EXPECT(result, CHANCE_ASKED);
 	cr_assert_eq(asked(&result), REMOVED);
 	result = send_answer(&result, LARCH_ANSWER_MINE);
-	EXPECT(result, CHANCE_CLAIMED);
+	EXPECT(result, FORWARD_FLOW);
 	cr_assert_eq(backend_reached(&result), REMOVED);
 }
 
@@ -171,7 +188,7 @@ Test(doubt, another_packet_of_the_flow_was_faster)
 	struct result first = balancer_send_spec(&packet), second = balancer_send_spec(&packet);
 
 	EXPECT(second, CHANCE_ASKED);
-	EXPECT(send_answer(&first, LARCH_ANSWER_MINE), CHANCE_CLAIMED);
+	EXPECT(send_answer(&first, LARCH_ANSWER_MINE), FORWARD_FLOW);
 	EXPECT(send_answer(&second, LARCH_ANSWER_OTHERS), FORWARD_FLOW);
 	cr_assert_eq(flow_of(&packet)->identity.backend, backend);
 }
