@@ -16,6 +16,7 @@
 #include "log.h"
 #include "members.h"
 #include "publisher.h"
+#include "remember.h"
 
 static void set_backends(struct controller *controller, const struct larch_config *config)
 {
@@ -61,11 +62,21 @@ static uint16_t member_backend(const struct controller *controller,
 			     &controller->config->backends[member->backend].address);
 }
 
+static void begin_life(const struct controller *controller, const struct service *service,
+		       uint16_t id, struct lifecycle *life)
+{
+	const struct lifecycle_now now = {.ns = clock_now(), .wall = time(NULL)};
+	bool all_begin = service->members == 0;
+
+	lifecycle_begin(life, id, all_begin, &now);
+	if (all_begin)
+		remember_member(controller, service, life);
+}
+
 /* Who stays keeps its state; who comes to a service that has members already is new. */
 static void set_lives(struct controller *controller, struct service *service)
 {
 	const struct config_service *config = service->config;
-	const struct lifecycle_now now = {.ns = clock_now(), .wall = time(NULL)};
 	struct lifecycle life[LARCH_MAX_MEMBERS];
 
 	for (size_t i = 0; i < config->member_count; i++) {
@@ -75,7 +86,7 @@ static void set_lives(struct controller *controller, struct service *service)
 		if (known)
 			life[i] = *known;
 		else
-			lifecycle_begin(&life[i], id, service->members == 0, &now);
+			begin_life(controller, service, id, &life[i]);
 	}
 	memcpy(service->life, life, config->member_count * sizeof(life[0]));
 }

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "notify.h"
 #include "publisher.h"
+#include "remember.h"
 
 struct service *controller_service(struct controller *controller, const char *name)
 {
@@ -191,6 +192,7 @@ int controller_open(struct controller **out, const struct controller_options *op
 	if (options->state_file && state_open(&controller->state, options->state_file) != 0)
 		log_error("%s: cannot be used: larchd keeps nothing on the disk",
 			  options->state_file);
+	remember_withdrawn(controller);
 	error = controller_load_first(controller, &loaded);
 	if (!error)
 		error = open_with(controller, loaded.config);

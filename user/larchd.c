@@ -22,6 +22,7 @@
 #include "log.h"
 #include "members.h"
 #include "notify.h"
+#include "remember.h"
 #include "report.h"
 
 #define EXIT_REFUSED   1
@@ -336,6 +337,7 @@ static void settle(struct loop *loop)
 	char line[256];
 
 	set_timer(loop);
+	remember(loop->controller);
 	state_flush(loop->controller->state);
 	report_line(loop->controller, line, sizeof(line));
 	notify_status(line);

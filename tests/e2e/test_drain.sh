@@ -101,6 +101,28 @@ client_get() {
 	lab_in client curl -sS -m 3 -o "$E2E_WORK/got" --interface 10.1.0.9 "$1" || fail "no answer"
 }
 
+restart() {
+	larchd_stop "$1"
+	larchd_start
+}
+
+test_orders_outlive_the_daemon_with_their_age() {
+	local signal
+	lab_ctl drain b1 --deadline 60m || return
+	lab_ctl maintenance b2 web || return
+	sleep 2
+	for signal in KILL TERM; do
+		restart $signal || fail "no restart" || return
+		same "b1 after $signal" "$(state b1)" draining &&
+			same "b2 after $signal" "$(state b2)" maintenance || return
+		check "age of b2" "$(json services 0 backends 1 age_s -- list web) >= 2" || return
+		refused 0 "b2 .* active " lab_ctl list echo || return
+	done
+	lab_ctl activate b2 || return
+	restart KILL || return
+	refused 0 "b2 .* (active|warming) " lab_ctl list web
+}
+
 test_orders_that_make_no_sense_are_refused() {
 	refused 4 "no service has a backend 'b9'" lab_ctl drain b9 &&
 		refused 4 "service mail has no backend 'b1'" lab_ctl drain b1 mail &&

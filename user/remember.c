@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From the controller to the state file, and back: see remember.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "controller.h"
+#include "remember.h"
+#include "report.h"
+#include "state.h"
+
+static const char *const order_words[] = {
+	[LIFECYCLE_NO_ORDER] = "",
+	[LIFECYCLE_DRAIN] = "drain",
+	[LIFECYCLE_MAINTAIN] = "maintenance",
+};
+
+/* Backends that are as at the beginning are not worth a line. */
+static bool is_plain(const struct lifecycle *life)
+{
+	return life->order == LIFECYCLE_NO_ORDER && !*life->unfit &&
+	       (life->state == LIFECYCLE_ACTIVE || life->state == LIFECYCLE_WARMING);
+}
+
+static json_t *one_member(const struct controller *controller, const struct service *service,
+			  const struct lifecycle *life)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I}", "service", service->config->name,
+			 "backend", report_backend(controller, life->backend), "order",
+			 order_words[life->order], "deadline", (json_int_t)life->deadline, "unfit",
+			 life->unfit, "state", lifecycle_text(life->state), "since",
+			 (json_int_t)life->since);
+}
+
+static json_t *all_members(const struct controller *controller)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct service *service = &controller->service[i];
+
+		for (size_t j = 0; service->used && service->config && j < service->members; j++) {
+			if (!is_plain(&service->life[j]))
+				json_array_append_new(
+					list, one_member(controller, service, &service->life[j]));
+		}
+	}
+	return list;
+}
+
+/* Takes the value over. */
+static void keep(struct controller *controller, const char *section, json_t *value)
+{
+	const json_t *before = state_get(controller->state, section);
+
+	if (json_equal(before, value) || (!before && json_array_size(value) == 0))
+		json_decref(value);
+	else
+		state_set(controller->state, section, value);
+}
+
+void remember(struct controller *controller)
+{
+	if (!controller->state)
+		return;
+	keep(controller, "members", all_members(controller));
+	keep(controller, "withdrawn", controller_withdrawn(controller));
+}
+
+static bool is_of(const json_t *line, const char *key, const char *name)
+{
+	const char *text = json_string_value(json_object_get(line, key));
+
+	return text && strcmp(text, name) == 0;
+}
+
+static void take(const json_t *line, const char *unfit, struct lifecycle *life)
+{
+	json_int_t since = json_integer_value(json_object_get(line, "since"));
+
+	for (int i = LIFECYCLE_DRAIN; i <= LIFECYCLE_MAINTAIN; i++) {
+		if (is_of(line, "order", order_words[i]))
+			life->order = (enum lifecycle_order)i;
+	}
+	/* A drain that was over is over still; another one waits for the first walk. */
+	if (life->order != LIFECYCLE_NO_ORDER)
+		life->ordered_ns = is_of(line, "state", lifecycle_text(LIFECYCLE_MAINTENANCE))
+					   ? 0
+					   : clock_now();
+	if (life->order == LIFECYCLE_DRAIN)
+		life->deadline = json_integer_value(json_object_get(line, "deadline"));
+	if (unfit)
+		snprintf(life->unfit, sizeof(life->unfit), "%s", unfit);
+	for (int i = 0; lifecycle_text((enum lifecycle_state)i); i++) {
+		if (is_of(line, "state", lifecycle_text((enum lifecycle_state)i)))
+			life->state = (enum lifecycle_state)i;
+	}
+	if (since > 0 && since <= life->since)
+		life->since = since;
+}
+
+void remember_member(const struct controller *controller, const struct service *service,
+		     struct lifecycle *life)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach (state_get(controller->state, "members"), i, line) {
+		/* Without a check nobody would ever find it well again. */
+		const char *unfit = service->config->health
+					    ? json_string_value(json_object_get(line, "unfit"))
+					    : NULL;
+
+		if (is_of(line, "service", service->config->name) &&
+		    is_of(line, "backend", report_backend(controller, life->backend)))
+			take(line, unfit, life);
+	}
+}
+
+void remember_withdrawn(struct controller *controller)
+{
+	const json_t *withdrawn = state_get(controller->state, "withdrawn");
+
+	if (withdrawn)
+		controller_remember_withdrawn(controller, withdrawn);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the controller keeps in the state file, and takes over at its next start: the operator's
+ * orders, the states of backends with their ages and the last verdicts of their checks ("members"),
+ * and which services are withdrawn ("withdrawn").
+ */
+#pragma once
+
+#include "lifecycle.h"
+
+struct controller;
+struct service;
+
+/* Puts into the state file what has changed. Cheap if nothing has. */
+void remember(struct controller *controller);
+
+/* What an earlier daemon knew of a member that is new to this one. */
+void remember_member(const struct controller *controller, const struct service *service,
+		     struct lifecycle *life);
+
+/* The same for what is withdrawn. */
+void remember_withdrawn(struct controller *controller);
