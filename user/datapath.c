@@ -2,6 +2,7 @@
 /* Finding, loading, pinning and attaching the kernel part. See datapath.h. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,124 +25,6 @@ static int forward_libbpf_log(enum libbpf_print_level level, const char *format,
 	return 0;
 }
 
-/* Lets `map` be the one that the running program uses, if it uses one of that name. */
-static int adopt_from_program(struct bpf_map *map, const uint32_t *map_ids, uint32_t count)
-{
-	int fd = datapath_map_named(bpf_map__name(map), map_ids, count);
-	int error = fd < 0 ? -ENOENT : bpf_map__reuse_fd(map, fd);
-
-	if (fd >= 0)
-		close(fd);
-	return error;
-}
-
-static int adopt_from_pin(struct bpf_map *map, const char *directory)
-{
-	char path[256];
-	int fd, error;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -errno;
-	error = bpf_map__reuse_fd(map, fd);
-	close(fd);
-	return error;
-}
-
-struct shape {
-	enum bpf_map_type type;
-	uint32_t key_size, value_size, flags, entries;
-};
-
-static struct shape shape_of(const struct bpf_map *map)
-{
-	return (struct shape){
-		.type = bpf_map__type(map),
-		.key_size = bpf_map__key_size(map),
-		.value_size = bpf_map__value_size(map),
-		.flags = bpf_map__map_flags(map),
-		.entries = bpf_map__max_entries(map),
-	};
-}
-
-/* An adopted map must have the shape that this version uses (the flow table may be of any size). */
-static bool shape_fits(const struct shape *had, const struct bpf_map *map)
-{
-	struct shape now = shape_of(map);
-
-	return had->type == now.type && had->key_size == now.key_size &&
-	       had->value_size == now.value_size && had->flags == now.flags &&
-	       (had->entries == now.entries || strcmp(bpf_map__name(map), "larch_flows") == 0);
-}
-
-static int adopt_map(struct datapath *datapath, struct bpf_map *map, const uint32_t *map_ids,
-		     uint32_t count)
-{
-	struct shape shape = shape_of(map);
-	int error = adopt_from_program(map, map_ids, count);
-
-	bpf_map__set_pin_path(map, NULL);
-	if (error == -ENOENT && count == 0)
-		error = adopt_from_pin(map, datapath->kernel->pins);
-	if (error == -ENOENT)
-		return 0;
-	if (error)
-		return error;
-	datapath->adopted = true;
-	if (shape_fits(&shape, map))
-		return 0;
-	log_error(
-		"map %s was made by another version of larch and does not fit; detach its program "
-		"(ip link set dev IFACE xdp off), remove %s and what stands in "
-		"/sys/fs/bpf/tc/globals, then start again",
-		bpf_map__name(map), datapath->kernel->pins);
-	return -EEXIST;
-}
-
-/*
- * Somebody may have put our program there once more, with empty maps of its own, over the one whose
- * maps are pinned: these hold the flows.
- */
-static bool pins_are_better(const struct datapath *datapath, const uint32_t *map_ids,
-			    uint32_t count)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/larch_settings", datapath->kernel->pins);
-	return !datapath_is_in_use(datapath_map_named("larch_settings", map_ids, count)) &&
-	       datapath_is_in_use(bpf_obj_get(path));
-}
-
-/* The maps of the first of our programs found on the interfaces; *count 0: none runs. */
-static void find_running_maps(const struct datapath *datapath,
-			      const struct config_interface *interfaces, size_t interface_count,
-			      uint32_t *map_ids, uint32_t *count)
-{
-	*count = 0;
-	for (size_t i = 0; i < interface_count; i++) {
-		struct bpf_prog_info info;
-		int fd =
-			datapath_program(interfaces[i].name, &info, map_ids, DATAPATH_PROGRAM_MAPS);
-
-		if (fd < 0)
-			continue;
-		close(fd);
-		if (!datapath_is_larch(&info))
-			continue;
-		if (pins_are_better(datapath, map_ids, info.nr_map_ids)) {
-			log_warning("%s: the program that runs there (id %u) has maps of its own "
-				    "that were never in use; those in %s go on",
-				    interfaces[i].name, info.id, datapath->kernel->pins);
-			continue;
-		}
-		log_info("%s: adopting the program that runs there (id %u) and its maps",
-			 interfaces[i].name, info.id);
-		*count = info.nr_map_ids;
-		return;
-	}
-}
-
 int datapath_pin(const struct datapath *datapath, int fd, const char *name)
 {
 	char path[256];
@@ -162,6 +45,14 @@ static bool is_pinned(const struct bpf_map *map, const char *path)
 	return same;
 }
 
+static void unpin(const struct datapath *datapath, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, name);
+	unlink(path);
+}
+
 static int pin_all(const struct datapath *datapath)
 {
 	struct bpf_map *map;
@@ -178,6 +69,8 @@ static int pin_all(const struct datapath *datapath)
 		if (error)
 			return error;
 	}
+	/* The other program is pinned again when it is needed: not that of an earlier version. */
+	unpin(datapath, DATAPATH_FRAGS_PIN);
 	return datapath_pin(datapath, bpf_program__fd(datapath->kernel->object->progs.larch),
 			    DATAPATH_PIN);
 }
@@ -256,16 +149,6 @@ static int map_all(struct datapath *datapath)
 		       : -ENOMEM;
 }
 
-static int check_version(const struct datapath *datapath)
-{
-	uint32_t abi = datapath->settings->abi;
-
-	if (abi == 0 || abi == LARCH_ABI)
-		return 0;
-	log_error("the maps in the kernel speak version %u, this larchd speaks %u", abi, LARCH_ABI);
-	return -EEXIST;
-}
-
 static uint32_t buckets_for(uint32_t entries)
 {
 	uint32_t buckets = 1;
@@ -279,28 +162,19 @@ static int load(struct datapath *datapath, const struct config_interface *interf
 		size_t interface_count, uint32_t flow_entries)
 {
 	struct larch_bpf *object = larch_bpf__open();
-	uint32_t map_ids[DATAPATH_PROGRAM_MAPS], count;
-	struct bpf_map *map;
 	int error;
 
 	if (!object)
 		return -errno;
 	datapath->kernel->object = object;
-	find_running_maps(datapath, interfaces, interface_count, map_ids, &count);
 	bpf_map__set_max_entries(object->maps.larch_flows, buckets_for(flow_entries));
-	bpf_object__for_each_map(map, object->obj)
-	{
-		error = adopt_map(datapath, map, map_ids, count);
-		if (error)
-			return error;
-	}
+	error = datapath_adopt(datapath, interfaces, interface_count);
+	if (error)
+		return error;
 	error = larch_bpf__load(object);
 	if (error)
 		return error;
 	error = map_all(datapath);
-	if (error)
-		return error;
-	error = check_version(datapath);
 	return error ? error : pin_all(datapath);
 }
 
@@ -373,12 +247,18 @@ uint32_t datapath_stamp(const struct datapath *datapath)
 	       LARCH_STAMP_MASK;
 }
 
-static void unpin_program(const struct datapath *datapath, const char *name)
+/* Maps that only another version knows are pinned there, too. */
+static void unpin_maps(const struct datapath *datapath)
 {
-	char path[256];
+	DIR *folder = opendir(datapath->kernel->pins);
+	const struct dirent *entry;
 
-	snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, name);
-	unlink(path);
+	while (folder && (entry = readdir(folder)) != NULL) {
+		if (strncmp(entry->d_name, "larch_", strlen("larch_")) == 0)
+			unlinkat(dirfd(folder), entry->d_name, 0);
+	}
+	if (folder)
+		closedir(folder);
 }
 
 void datapath_unpin(struct datapath *datapath)
@@ -388,15 +268,14 @@ void datapath_unpin(struct datapath *datapath)
 
 	bpf_object__for_each_map(map, datapath->kernel->object->obj)
 	{
-		snprintf(path, sizeof(path), "%s/%s", datapath->kernel->pins, bpf_map__name(map));
-		unlink(path);
 		/* Where iproute2 pins, for all interfaces: those of another program stay. */
 		snprintf(path, sizeof(path), "/sys/fs/bpf/tc/globals/%s", bpf_map__name(map));
 		if (is_pinned(map, path))
 			unlink(path);
 	}
-	unpin_program(datapath, DATAPATH_PIN);
-	unpin_program(datapath, DATAPATH_FRAGS_PIN);
+	unpin_maps(datapath);
+	unpin(datapath, DATAPATH_PIN);
+	unpin(datapath, DATAPATH_FRAGS_PIN);
 	snprintf(path, sizeof(path), "%s/" DATAPATH_CAPTURE_LOCK, datapath->kernel->pins);
 	rmdir(path);
 	rmdir(datapath->kernel->pins);

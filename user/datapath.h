@@ -41,7 +41,8 @@ struct datapath {
 /*
  * Adopts the maps of a program that is attached to one of the interfaces, else those pinned in
  * pin_directory, else creates them; loads the program; pins all of it. Attaches nothing.
- * Logs what it found. -EEXIST: maps of another version are there. -EBUSY: another process has them.
+ * Logs what it found. -EPROTONOSUPPORT: maps of a version that this one cannot work with are there.
+ * -EBUSY: another process has them. After an error all is as it was.
  */
 int datapath_open(struct datapath **out, const char *pin_directory,
 		  const struct config_interface *interfaces, size_t interface_count,
@@ -62,7 +63,8 @@ void datapath_close(struct datapath *datapath);
 
 /*
  * Makes sure that our program runs on the interface: attaches it, replaces another version of it
- * without a gap, or leaves an equal one. -EBUSY: a foreign program is there. -ENODEV.
+ * without a gap (in the mode in which that runs), or leaves an equal one. -EBUSY: a foreign program
+ * is there. -ENODEV.
  */
 int datapath_attach(struct datapath *datapath, const struct config_interface *interface);
 

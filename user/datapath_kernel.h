@@ -29,6 +29,18 @@ struct datapath_kernel {
  */
 int datapath_directory(const char *directory);
 
+/*
+ * Lets the maps that an earlier daemon or `ip link` left be those of the object that is open, where
+ * they fit: those of the programs on the interfaces, else those that are pinned. What is missing is
+ * made when the object is loaded. -EPROTONOSUPPORT, having said what helps: they are of a version
+ * that this one cannot work with. Changes nothing in the kernel.
+ */
+int datapath_adopt(struct datapath *datapath, const struct config_interface *interfaces,
+		   size_t count);
+
+/* The version that some larch_settings speak; 0: none, or they are no settings. Of any size. */
+uint32_t datapath_abi(int settings);
+
 /* Names of programs in the folder of pins. */
 #define DATAPATH_PIN	   "larch"
 #define DATAPATH_FRAGS_PIN "larch-frags"

@@ -85,9 +85,7 @@ int datapath_map_named(const char *name, const uint32_t *map_ids, uint32_t count
 
 bool datapath_is_in_use(int settings)
 {
-	struct larch_settings value = {};
-	uint32_t zero = 0;
-	bool used = settings >= 0 && bpf_map_lookup_elem(settings, &zero, &value) == 0 && value.abi;
+	bool used = settings >= 0 && datapath_abi(settings);
 
 	if (settings >= 0)
 		close(settings);
@@ -111,27 +109,55 @@ static bool has_our_maps(const struct datapath *datapath, const struct bpf_prog_
 /* What runs on an interface. */
 struct running {
 	int fd; /* -1: nothing */
+	bool generic;
 	struct bpf_prog_info info;
 	uint32_t map_ids[DATAPATH_PROGRAM_MAPS];
 };
 
-/* Is it this program, with our maps? */
-static bool is_running(const struct datapath *datapath, const struct running *running, int program)
+static bool is_generic(const char *interface)
 {
-	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
-	return running->fd >= 0 && bpf_obj_get_info_by_fd(program, &info, &size) == 0 &&
-	       memcmp(running->info.tag, info.tag, sizeof(info.tag)) == 0 &&
-	       has_our_maps(datapath, &running->info, running->map_ids);
+	return bpf_xdp_query((int)if_nametoindex(interface), 0, &query) == 0 &&
+	       query.attach_mode == XDP_ATTACHED_SKB;
 }
 
-/* Attaches the program in place of what runs. */
+static bool is_among(uint32_t id, const uint32_t *ids, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Is it this program, with our maps and no others? */
+static bool is_running(const struct running *running, int program)
+{
+	uint32_t map_ids[DATAPATH_PROGRAM_MAPS];
+	struct bpf_prog_info info = {
+		.map_ids = (uintptr_t)map_ids,
+		.nr_map_ids = DATAPATH_PROGRAM_MAPS,
+	};
+	uint32_t size = sizeof(info);
+
+	if (running->fd < 0 || bpf_obj_get_info_by_fd(program, &info, &size) != 0 ||
+	    memcmp(running->info.tag, info.tag, sizeof(info.tag)) != 0 ||
+	    running->info.nr_map_ids != info.nr_map_ids || info.nr_map_ids > DATAPATH_PROGRAM_MAPS)
+		return false;
+	for (uint32_t i = 0; i < info.nr_map_ids; i++) {
+		if (!is_among(map_ids[i], running->map_ids, info.nr_map_ids))
+			return false;
+	}
+	return true;
+}
+
+/* Attaches the program in place of what runs: in its mode, since another one makes a gap. */
 static int set_program(const struct config_interface *interface, const struct running *running,
 		       int program)
 {
-	uint32_t mode =
-		interface->mode == CONFIG_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+	bool generic = running->fd < 0 ? interface->mode == CONFIG_XDP_GENERIC : running->generic;
+	uint32_t mode = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 	int index = (int)if_nametoindex(interface->name);
 
@@ -139,6 +165,18 @@ static int set_program(const struct config_interface *interface, const struct ru
 		return bpf_xdp_attach(index, program, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	options.old_prog_fd = running->fd;
 	return bpf_xdp_attach(index, program, mode | XDP_FLAGS_REPLACE, &options);
+}
+
+static void tell_mode(const struct config_interface *interface, const struct running *running)
+{
+	const char *runs = running->generic ? "generic" : "native";
+
+	if (running->generic != (interface->mode == CONFIG_XDP_GENERIC))
+		log_warning("%s: the program runs there in %s mode and stays so, though the "
+			    "configuration says %s; a change makes a gap: 'ip link set dev %s "
+			    "%s off', then 'larchctl reload'",
+			    interface->name, runs, config_xdp_mode_text(interface->mode),
+			    interface->name, running->generic ? "xdpgeneric" : "xdpdrv");
 }
 
 /* Does this refusal look like that of a driver which has frames in several buffers? */
@@ -185,12 +223,12 @@ static bool is_right(struct datapath *datapath, const struct config_interface *i
 
 	if (running->fd < 0)
 		return false;
-	if (interface->frags != CONFIG_FRAGS_ON && is_running(datapath, running, plain))
+	if (interface->frags != CONFIG_FRAGS_ON && is_running(running, plain))
 		return true;
 	if (interface->frags == CONFIG_FRAGS_OFF)
 		return false;
 	frags = datapath_frags_program(datapath);
-	return frags >= 0 && is_running(datapath, running, frags);
+	return frags >= 0 && is_running(running, frags);
 }
 
 int datapath_attach(struct datapath *datapath, const struct config_interface *interface)
@@ -202,6 +240,7 @@ int datapath_attach(struct datapath *datapath, const struct config_interface *in
 				      DATAPATH_PROGRAM_MAPS);
 	if (running.fd == -ENODEV)
 		return -ENODEV;
+	running.generic = running.fd >= 0 && is_generic(interface->name);
 	if (running.fd >= 0 && !datapath_is_larch(&running.info)) {
 		log_error("%s: another XDP program is attached ('%s', id %u); remove it with "
 			  "'ip link set dev %s xdp off' if it is not needed",
@@ -213,8 +252,11 @@ int datapath_attach(struct datapath *datapath, const struct config_interface *in
 	} else {
 		error = attach(datapath, interface, &running);
 	}
-	if (running.fd >= 0)
+	if (running.fd >= 0) {
+		if (!error)
+			tell_mode(interface, &running);
 		close(running.fd);
+	}
 	return error;
 }
 
@@ -223,14 +265,16 @@ int datapath_detach(struct datapath *datapath, const char *interface)
 	struct bpf_prog_info info;
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 	int old = datapath_program(interface, &info, NULL, 0);
+	uint32_t mode;
 	int error;
 
 	(void)datapath;
 	if (old < 0)
 		return old == -ENOENT ? 0 : old;
+	mode = is_generic(interface) ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 	options.old_prog_fd = old;
 	error = datapath_is_larch(&info) ? bpf_xdp_detach((int)if_nametoindex(interface),
-							  XDP_FLAGS_REPLACE, &options)
+							  mode | XDP_FLAGS_REPLACE, &options)
 					 : -EBUSY;
 	close(old);
 	return error;

@@ -19,6 +19,7 @@
 #include "control.h"
 #include "controller.h"
 #include "fault.h"
+#include "larch/types.h"
 #include "log.h"
 #include "members.h"
 #include "notify.h"
@@ -157,7 +158,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 			return 1;
 		}
 		if (option == 'V') {
-			puts("larchd " LARCH_VERSION);
+			printf("larchd %s (ABI %d)\n", LARCH_VERSION, LARCH_ABI);
 			return 1;
 		}
 		if (take_option(arguments, option) != 0) {

@@ -158,7 +158,10 @@ struct larch_tokens {
 	__u64 credit;  /* one time costs larch_settings.hz; each tick adds the limit */
 };
 
-/* The one value of larch_settings. Written by the daemon; zero until then: every packet passes. */
+/*
+ * The one value of larch_settings. Written by the daemon; zero until then: every packet passes. In
+ * every version it begins with the ABI, so that each knows maps that are not for it.
+ */
 struct larch_settings {
 	__u32 abi;	   /* LARCH_ABI */
 	__u32 flags;	   /* enum larch_settings_flag */
@@ -179,6 +182,7 @@ _Static_assert(sizeof(struct larch_policy) == 8, "copied as one word");
 _Static_assert(sizeof(struct larch_service) == 64, "one cache line");
 _Static_assert(sizeof(struct larch_quic) == 16, "no hidden padding");
 _Static_assert(sizeof(struct larch_access) == 24, "no hidden padding");
+_Static_assert(__builtin_offsetof(struct larch_settings, abi) == 0, "what all versions read");
 _Static_assert(sizeof(struct larch_settings) == 128 + 8 * LARCH_FILTER_WORDS, "no hidden padding");
 
 /* What one unit of a flow's stamp lasts, ns; 0: not known. */

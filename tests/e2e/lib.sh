@@ -320,6 +320,7 @@ larchd_stop() {
 larchd_remove() {
 	larchd_stop KILL
 	lab_in balancer ip link set dev eth0 xdp off 2>/dev/null
+	lab_in balancer ip link set dev eth0 xdpgeneric off 2>/dev/null
 	rm -rf "$LAB_PINS" "$LAB_DIR/larchd.sock" "$LAB_DIR"/state.json* "$LAB_DIR/last-good.yaml"
 }
 
