@@ -15,14 +15,14 @@ Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
 BUILD_PACKAGES := clang llvm gcc pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev \
-	libyaml-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev iproute2
+	libyaml-dev libjansson-dev libc-ares-dev libcurl4-openssl-dev libsystemd-dev iproute2
 PACKAGES := $(BUILD_PACKAGES) libcriterion-dev libclang-rt-14-dev clang-format ethtool curl libxml2-utils nginx-light nghttp2-client procps iputils-ping \
 	bind9-dnsutils dnsmasq-base netcat-openbsd ngtcp2-client ngtcp2-server openssl postgresql-15 python3-aiosmtpd redis-tools tcpdump \
 	python3-sklearn haproxy libnginx-mod-stream faketime bird2
 KERNELS_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 # What make bench compares Larch with; without them it leaves those rows out.
 BENCH_PACKAGES := nftables
-LIBS     := libbpf libmnl yaml-0.1 jansson libsystemd
+LIBS     := libbpf libmnl yaml-0.1 jansson libcares libsystemd
 NEEDED   := $(LIBS) libcurl
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \

@@ -215,11 +215,12 @@ static struct larch_config *new_config(void)
 	return config;
 }
 
-static int read_root(struct larch_config *config, const struct setting *root)
+static int read_root(struct larch_config *config, const struct setting *root,
+		     const struct config_names *names)
 {
 	static const char *const keys[] = {"interfaces", "source",   "flow_table", "limits",
 					   "routes",	 "learning", "seed_file",  "generations",
-					   "services",	 NULL};
+					   "services",	 "resolver", NULL};
 	struct setting services;
 	int error;
 
@@ -234,13 +235,15 @@ static int read_root(struct larch_config *config, const struct setting *root)
 	config_routes_read(&config->routes, root);
 	read_learning(&config->learning, root);
 	config_nodes_read(root, config);
+	config_resolver_read(&config->resolver, root);
 	if (!setting_require(root, "services", &services))
 		return 0;
-	return config_service_read(config, &services);
+	return config_service_read(config, &services, names);
 }
 
 /* The one validator: of a file's tree, with its places, and of the API's, without. */
-static int read_tree(json_t *tree, const struct config_places *places, struct larch_config **out,
+static int read_tree(json_t *tree, const struct config_places *places,
+		     const struct config_names *names, struct larch_config **out,
 		     struct config_errors *errors)
 {
 	struct setting_tree all = {.places = places, .errors = errors};
@@ -250,7 +253,7 @@ static int read_tree(json_t *tree, const struct config_places *places, struct la
 
 	if (!config)
 		return -ENOMEM;
-	error = read_root(config, &root);
+	error = read_root(config, &root, names);
 	if (!error && errors->count)
 		error = -EINVAL;
 	if (error)
@@ -264,11 +267,11 @@ int config_from_json(struct json_t *tree, struct larch_config **out, struct conf
 {
 	*out = NULL;
 	memset(errors, 0, sizeof(*errors));
-	return read_tree(tree, NULL, out, errors);
+	return read_tree(tree, NULL, NULL, out, errors);
 }
 
-int config_parse(const char *text, size_t length, struct larch_config **out,
-		 struct config_errors *errors)
+int config_parse_names(const char *text, size_t length, const struct config_names *names,
+		       struct larch_config **out, struct config_errors *errors)
 {
 	struct config_places *places;
 	json_t *tree;
@@ -282,10 +285,16 @@ int config_parse(const char *text, size_t length, struct larch_config **out,
 	error = config_yaml_read(text, length, &tree, &places, errors);
 	if (error)
 		return error;
-	error = read_tree(tree, places, out, errors);
+	error = read_tree(tree, places, names, out, errors);
 	json_decref(tree);
 	config_places_free(places);
 	return error;
+}
+
+int config_parse(const char *text, size_t length, struct larch_config **out,
+		 struct config_errors *errors)
+{
+	return config_parse_names(text, length, NULL, out, errors);
 }
 
 /* Reads at most size bytes of a file. Their number, or -errno. */
@@ -371,6 +380,9 @@ void config_free(struct larch_config *config)
 	free(config->services);
 	free(config->backends);
 	free(config->interfaces);
+	free(config->hosts);
+	free(config->host_item);
+	free(config->left_out);
 	free(config);
 }
 

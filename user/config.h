@@ -18,6 +18,11 @@ struct json_t; /* jansson's json_t */
 struct config_health;
 
 #define CONFIG_NAME_MAX	      64
+#define CONFIG_HOST_SIZE      254 /* of a DNS name, without the dot at its end */
+#define CONFIG_SERVER_SIZE    64  /* of a name server, [address]:port */
+#define CONFIG_MAX_SERVERS    8
+#define CONFIG_TTL_LEAST      5 /* s */
+#define CONFIG_TTL_MOST	      300
 #define CONFIG_PATH_SIZE      160
 #define CONFIG_FILE_MAX	      256	 /* of a file's name, with its end */
 #define CONFIG_MAX_BYTES      (4u << 20) /* of a file */
@@ -89,6 +94,33 @@ struct config_service {
 	struct config_health *health; /* how backends are checked; NULL: they are not */
 	struct config_member *members;
 	size_t member_count;
+	bool named; /* some members are addresses of names, or would be: there may be none now */
+};
+
+/* A DNS name among the backends, in lower case. */
+struct config_host {
+	char name[CONFIG_HOST_SIZE];
+};
+
+/* A name in a service's list, and what is said of each of its addresses. */
+struct config_host_item {
+	size_t service, host;	    /* host: in larch_config.hosts */
+	char name[CONFIG_NAME_MAX]; /* of backends, before the address; "": the host */
+	uint32_t weight, concurrency;
+};
+
+/* An address of a name that could not become a member. */
+struct config_left_out {
+	size_t service, host;
+	struct in6_addr address;
+	const char *why; /* "a loopback address" */
+};
+
+/* Who is asked for names. */
+struct config_resolver {
+	char server[CONFIG_MAX_SERVERS][CONFIG_SERVER_SIZE];
+	size_t servers;		    /* 0: those of /etc/resolv.conf */
+	double ttl_least, ttl_most; /* s: an answer is trusted no shorter and no longer; 5, 300 */
 };
 
 struct config_learning {
@@ -139,6 +171,25 @@ struct larch_config {
 	size_t backend_count;
 	struct config_service *services;
 	size_t service_count;
+	struct config_resolver resolver;
+	struct config_host *hosts; /* none is twice there */
+	size_t host_count;
+	struct config_host_item *host_item;
+	size_t host_items;
+	struct config_left_out *left_out;
+	size_t left_out_count;
+};
+
+/* What is known of names: a configuration is read with it. */
+struct config_name {
+	const char *host;
+	const struct in6_addr *address; /* IPv4 as ::ffff:a.b.c.d */
+	size_t count;
+};
+
+struct config_names {
+	const struct config_name *name;
+	size_t count;
 };
 
 /*
@@ -173,6 +224,14 @@ int config_load_text(const char *file, char **text, size_t *length, struct larch
 /* The same as config_load() for a text in memory, with any bytes in it. */
 int config_parse(const char *text, size_t length, struct larch_config **out,
 		 struct config_errors *errors);
+
+/*
+ * config_parse(), with the addresses of names: they become members behind all others. Of a name
+ * that is not known the service has no members yet. What an answer says is never a reason to
+ * refuse: see left_out.
+ */
+int config_parse_names(const char *text, size_t length, const struct config_names *names,
+		       struct larch_config **out, struct config_errors *errors);
 
 /*
  * The same for a tree, as the API gets it: whole numbers may be JSON integers, decimal ones JSON

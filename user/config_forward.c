@@ -79,6 +79,19 @@ static bool is_own(const struct larch_config *config, const struct in6_addr *add
 	       IN6_ARE_ADDR_EQUAL(address, &config->source_ipv6);
 }
 
+const char *config_forward_objection(const struct larch_config *config,
+				     const struct config_service *service,
+				     const struct in6_addr *address)
+{
+	if (service->mode != LARCH_MODE_NAT)
+		return NULL;
+	if (is_own(config, address))
+		return "this host itself, whose answers nat does not see";
+	return IN6_IS_ADDR_V4MAPPED(address) == is_ipv4(service)
+		       ? NULL
+		       : "of the other family than the service, whose forward is nat";
+}
+
 static void check_members(const struct config_reading *reading, const struct setting *mapping,
 			  const struct config_service *service)
 {

@@ -132,69 +132,112 @@ static bool add_backend(struct config_reading *reading, const struct setting *it
 	return true;
 }
 
+/* A name stands for addresses: each is a backend of its own. */
+static bool may_have_host(const struct setting *mapping, const struct setting *item,
+			  const struct setting *host)
+{
+	struct setting other;
+	bool good = true;
+
+	if (setting_get(item, "address", &other)) {
+		setting_fail(&other, "this backend has a host, too; expected one of both");
+		good = false;
+	}
+	if (setting_get(mapping, "quic", &other) || setting_get(item, "quic_id", &other)) {
+		setting_fail(host, "a name may stand for many servers, and connection ids name "
+				   "each of them; expected 'address' with 'quic_id'");
+		good = false;
+	}
+	return good;
+}
+
 /* Reads what the item says of the backend and of its membership. */
 static bool read_backend(const struct setting *mapping, const struct setting *item,
 			 const struct config_service *service, struct config_backend *backend,
 			 struct config_member *member)
 {
-	static const char *const keys[] = {"name",	  "address", "weight",
+	static const char *const keys[] = {"name",	  "address", "host", "weight",
 					   "concurrency", "quic_id", NULL};
 	struct setting value;
-	bool good;
+	bool named, good;
 
 	*backend = (struct config_backend){0};
 	member->weight = DEFAULT_WEIGHT;
 	if (!setting_mapping(item, keys))
 		return false;
-	good = setting_require(item, "address", &value) &&
-	       setting_address(&value, 0, &backend->address);
+	named = setting_get(item, "host", &value);
+	if (!named)
+		good = setting_require(item, "address", &value) &&
+		       setting_address(&value, 0, &backend->address);
+	else
+		good = may_have_host(mapping, item, &value);
 	if (setting_get(item, "name", &value))
 		good &= setting_name(&value, backend->name);
-	else if (good)
+	else if (good && !named)
 		endpoint_address_text(&backend->address, backend->name);
 	if (setting_get(item, "weight", &value))
 		good &= setting_whole(&value, 0, MOST_WEIGHT, &member->weight);
 	if (setting_get(item, "concurrency", &value))
 		good &= setting_whole(&value, 1, MOST_CONCURRENCY, &backend->concurrency);
-	good &= config_quic_member(mapping, item, service, member);
+	if (!named)
+		good &= config_quic_member(mapping, item, service, member);
 	return good;
 }
 
-/* Reads one item of a service's list of backends into its next member. */
-static void read_member(struct config_reading *reading, const struct setting *mapping,
-			const struct setting *item, const struct config_origin *origin)
+static int read_named(struct config_reading *reading, const struct setting *host,
+		      const struct config_origin *origin, const struct config_backend *backend,
+		      uint32_t weight, bool *good)
+{
+	struct config_host_item item = {
+		.service = origin->service,
+		.weight = weight,
+		.concurrency = backend->concurrency,
+	};
+
+	memcpy(item.name, backend->name, sizeof(item.name));
+	return config_host_add(reading, host, &item, good);
+}
+
+/*
+ * Reads one item of a service's list of backends into its next member, or as a name; *weight is 0
+ * unless it may take new flows. 0 or -ENOMEM; *good: without a complaint.
+ */
+static int read_member(struct config_reading *reading, const struct setting *mapping,
+		       const struct setting *item, const struct config_origin *origin,
+		       uint32_t *weight, bool *good)
 {
 	struct config_service *service = &reading->config->services[origin->service];
 	struct config_member *member = &service->members[service->member_count];
 	struct config_backend backend;
+	struct setting host;
 
-	if (!read_backend(mapping, item, service, &backend, member))
-		return;
+	*good = read_backend(mapping, item, service, &backend, member);
+	*weight = member->weight;
+	if (!*good)
+		return 0;
+	if (setting_get(item, "host", &host))
+		return read_named(reading, &host, origin, &backend, *weight, good);
+	*good = false;
 	member->backend = find_backend(reading->config, &backend.address);
 	if (member->backend == reading->config->backend_count) {
 		if (!add_backend(reading, item, origin, &backend))
-			return;
+			return 0;
 	} else if (!is_new(reading, item, origin, member->backend) ||
 		   !agrees(reading, item, member->backend, &backend)) {
-		return;
+		return 0;
 	}
 	reading->item[service->member_count++] = origin->item;
-}
-
-static bool has_weight(const struct config_service *service)
-{
-	for (size_t i = 0; i < service->member_count; i++) {
-		if (service->members[i].weight)
-			return true;
-	}
-	return false;
+	*good = true;
+	return 0;
 }
 
 int config_member_read(struct config_reading *reading, const struct setting *mapping, size_t index)
 {
 	struct config_service *service = &reading->config->services[index];
 	struct setting list;
-	size_t count;
+	size_t count, good = 0;
+	bool weighted = false;
+	int error = 0;
 
 	if (!setting_require(mapping, "backends", &list) || !setting_list(&list))
 		return 0;
@@ -205,15 +248,20 @@ int config_member_read(struct config_reading *reading, const struct setting *map
 		setting_fail(&first, "more than %u backends in one service", LARCH_MAX_MEMBERS);
 		count = LARCH_MAX_MEMBERS;
 	}
-	service->members = calloc(count, sizeof(*service->members));
+	service->members = calloc(LARCH_MAX_MEMBERS + 1, sizeof(*service->members));
 	if (!service->members)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !error; i++) {
 		struct setting item = setting_item(&list, i);
+		struct config_origin origin = {index, i};
+		uint32_t weight;
+		bool read;
 
-		read_member(reading, mapping, &item, &(struct config_origin){index, i});
+		error = read_member(reading, mapping, &item, &origin, &weight, &read);
+		good += read;
+		weighted |= read && weight;
 	}
-	if (service->member_count == count && !has_weight(service))
+	if (!error && good == count && !weighted)
 		setting_fail(&list, "all weights are 0; expected a backend that takes new flows");
-	return 0;
+	return error;
 }

@@ -146,7 +146,8 @@ static int read_service(struct config_reading *reading, size_t index)
 	return 0;
 }
 
-int config_service_read(struct larch_config *config, const struct setting *services)
+int config_service_read(struct larch_config *config, const struct setting *services,
+			const struct config_names *names)
 {
 	struct config_reading reading = {.config = config, .services = services};
 	size_t count;
@@ -172,6 +173,8 @@ int config_service_read(struct larch_config *config, const struct setting *servi
 	}
 	if (!error && !services->tree->errors->count)
 		config_together_check(&reading);
+	if (!error && !services->tree->errors->count)
+		error = config_host_expand(&reading, names);
 	free(reading.origin);
 	return error;
 }

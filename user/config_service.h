@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The part of config.c that reads services: what they are (config_service.c), where clients find
- * them (config_vip.c), their backends (config_member.c), how packets get there (config_forward.c),
+ * them (config_vip.c), their backends (config_member.c) and those that names
+ * stand for (config_host.c), how packets get there (config_forward.c),
  * what is remembered of them (config_flow.c), how backends come and go (config_lifecycle.c), how
  * they are checked (config_health.c), who may ask (config_access.c), what QUIC's connection ids
  * mean (config_quic.c), and whether all of them can live together (config_together.c).
@@ -30,9 +31,14 @@ struct config_reading {
 
 /*
  * Reads the list of services into an empty config, with what it can of a list that has errors.
- * 0, whether or not it complained; -ENOMEM. What it allocates is config_free()'s.
+ * With the addresses of names, if there are no errors. 0, whether or not it complained; -ENOMEM.
+ * What it allocates is config_free()'s.
  */
-int config_service_read(struct larch_config *config, const struct setting *services);
+int config_service_read(struct larch_config *config, const struct setting *services,
+			const struct config_names *names);
+
+/* The section about name servers. */
+void config_resolver_read(struct config_resolver *resolver, const struct setting *root);
 
 /* The same for addresses and ports of service number `index`. protocol 0: it is not known. */
 int config_vip_read(struct config_reading *reading, const struct setting *mapping, uint8_t protocol,
@@ -41,6 +47,13 @@ int config_vip_read(struct config_reading *reading, const struct setting *mappin
 /* The same for its backends. */
 int config_member_read(struct config_reading *reading, const struct setting *mapping, size_t index);
 
+/* Adds a name to the list, item->host apart; *good: without a complaint. 0 or -ENOMEM. */
+int config_host_add(struct config_reading *reading, const struct setting *host,
+		    const struct config_host_item *item, bool *good);
+
+/* Gives the services the addresses of their names. 0 or -ENOMEM. */
+int config_host_expand(struct config_reading *reading, const struct config_names *names);
+
 /*
  * Mode, backends' port and agents. The rules of NAT are another matter: they look at addresses,
  * ports and backends, which must have been read.
@@ -48,6 +61,11 @@ int config_member_read(struct config_reading *reading, const struct setting *map
 void config_forward_read(const struct setting *mapping, struct config_service *service);
 void config_forward_check(const struct config_reading *reading, const struct setting *mapping,
 			  size_t index);
+
+/* Why a service of this mode cannot have a backend of the address; NULL: it can. */
+const char *config_forward_objection(const struct larch_config *config,
+				     const struct config_service *service,
+				     const struct in6_addr *address);
 
 /* What a flow is, what is remembered of it and for how long, and how many there may be. */
 void config_flow_read(const struct setting *mapping, uint8_t protocol,
@@ -79,6 +97,15 @@ int config_health_read(const struct setting *mapping, struct config_service *ser
 
 /* Services that cannot live together. All of them must have been read without an error. */
 void config_together_check(const struct config_reading *reading);
+
+/* Is it the address of a service? */
+bool config_together_is_service(const struct larch_config *config, const struct in6_addr *address);
+
+/* Has another service by NAT that backend, so that answers to both could not be told apart? */
+bool config_together_clash(const struct larch_config *config, size_t index, size_t backend);
+
+/* Entries of larch_vips that all services need: see entries.h. */
+size_t config_together_entries(const struct larch_config *config);
 
 /* Where service number `index` stands, in text. */
 const char *config_service_place(const struct config_reading *reading, size_t index,

@@ -40,6 +40,11 @@ static size_t find_address(const struct larch_config *config, const struct in6_a
 	return i;
 }
 
+bool config_together_is_service(const struct larch_config *config, const struct in6_addr *address)
+{
+	return find_address(config, address) < config->service_count;
+}
+
 static void check_backends(const struct config_reading *reading)
 {
 	const struct larch_config *config = reading->config;
@@ -125,6 +130,23 @@ static void check_answers(const struct config_reading *reading, size_t index)
 	}
 }
 
+bool config_together_clash(const struct larch_config *config, size_t index, size_t backend)
+{
+	const struct config_service *service = &config->services[index];
+	uint8_t protocol = service->vips[0].protocol;
+
+	for (size_t i = 0; is_nat_of(service, protocol) && i < config->service_count; i++) {
+		const struct config_service *other = &config->services[i];
+
+		for (size_t j = 0; i != index && j < other->member_count; j++) {
+			if (other->members[j].backend == backend && is_nat_of(other, protocol) &&
+			    share_port(service, other))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* ---- later fragments ---- */
 
 /* The number of an address of one service that the other has, too; SIZE_MAX: none. */
@@ -182,9 +204,8 @@ static size_t count_entries(const struct config_service *service)
 	return count;
 }
 
-static void check_room(const struct config_reading *reading)
+size_t config_together_entries(const struct larch_config *config)
 {
-	const struct larch_config *config = reading->config;
 	size_t count = 0;
 	bool agents = false;
 
@@ -193,7 +214,13 @@ static void check_room(const struct config_reading *reading)
 		agents |= config->services[i].agent;
 	}
 	/* The ends of tunnels: no more than there are backends. */
-	count += agents ? config->backend_count : 0;
+	return count + (agents ? config->backend_count : 0);
+}
+
+static void check_room(const struct config_reading *reading)
+{
+	size_t count = config_together_entries(reading->config);
+
 	if (count > LARCH_MAX_VIPS)
 		setting_fail(reading->services,
 			     "all addresses with their ports, and with forward: nat all backends "

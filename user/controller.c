@@ -159,11 +159,12 @@ static int begin(struct controller *controller)
 }
 
 /* If it fails, the configuration is the controller's (controller->config) or still the caller's. */
-static int open_with(struct controller *controller, struct larch_config *config)
+static int open_with(struct controller *controller, struct loaded *loaded)
 {
 	int error;
 
-	controller->config = config;
+	controller->config = loaded->config;
+	naming_ask(controller, loaded->config);
 	error = open_kernel_part(controller);
 	if (!error)
 		error = open_netlink(controller);
@@ -172,9 +173,12 @@ static int open_with(struct controller *controller, struct larch_config *config)
 	set_warm_up(controller);
 	nodes_look(controller);
 	controller->config = NULL;
-	error = controller_apply(controller, config);
+	naming_settle(controller, loaded, NAMING_BEGIN_MS);
+	error = controller_apply(controller, loaded->config);
 	if (error)
 		log_error("cannot apply the configuration: %s", strerror(-error));
+	else
+		naming_take(controller, loaded);
 	return error ? error : begin(controller);
 }
 
@@ -193,9 +197,11 @@ int controller_open(struct controller **out, const struct controller_options *op
 		log_error("%s: cannot be used: larchd keeps nothing on the disk",
 			  options->state_file);
 	remember_withdrawn(controller);
-	error = controller_load_first(controller, &loaded);
+	error = naming_open(&controller->naming);
 	if (!error)
-		error = open_with(controller, loaded.config);
+		error = controller_load_first(controller, &loaded);
+	if (!error)
+		error = open_with(controller, &loaded);
 	if (!error) {
 		controller_loaded(controller, &loaded);
 		*out = controller;
@@ -234,6 +240,7 @@ void controller_close(struct controller *controller, bool detach)
 	netlink_routes_close(controller->announce.kernel);
 	routes_free(&controller->announce.routes);
 	json_decref(controller->announce.remembered);
+	naming_close(&controller->naming);
 	netlink_close(controller->netlink);
 	datapath_close(controller->datapath);
 	config_free(controller->config);
@@ -301,12 +308,14 @@ static void note_reload_error(struct controller *controller, const struct config
 		  controller->last_good[0] ? "last good configuration" : "configuration before it");
 }
 
-static int take_over(struct controller *controller, const struct loaded *loaded)
+static int take_over(struct controller *controller, struct loaded *loaded)
 {
 	int error = check_interfaces(controller, loaded->config);
 
 	if (error)
 		return error;
+	naming_ask(controller, loaded->config);
+	naming_settle(controller, loaded, NAMING_RELOAD_MS);
 	tell_left_interfaces(controller->config, loaded->config);
 	return controller_apply(controller, loaded->config);
 }
@@ -323,12 +332,14 @@ static int reload(struct controller *controller, struct config_errors *errors)
 		if (controller->config == loaded.config)
 			loaded.config = NULL;
 		controller_unload(&loaded);
+		naming_drop(controller);
 		note_reload_error(controller, errors, error);
 		return error;
 	}
 	check_seed(controller);
 	checks_follow(controller->checks);
 	controller->last_good[0] = '\0';
+	naming_take(controller, &loaded);
 	controller_loaded(controller, &loaded);
 	controller_attach(controller); /* what fails is logged, and shown by the status */
 	controller_set_routes(controller);

@@ -15,6 +15,7 @@
 #include "datapath.h"
 #include "entries.h"
 #include "flows.h"
+#include "naming.h"
 #include "netlink.h"
 #include "netlink_routes.h"
 #include "nodes.h"
@@ -98,6 +99,7 @@ struct controller {
 	uint64_t warm_ticks; /* ticks before learning begins: samples gather after an adoption */
 	uint64_t started_ns;
 	time_t reloaded;
+	struct naming naming;
 	bool reload_failed; /* the last reload was refused; the configuration before it is in force
 			     */
 	char reload_error[512];
@@ -119,6 +121,10 @@ int controller_reload(struct controller *controller, struct config_errors *error
 
 /* Handles what netlink has to say. */
 void controller_network(struct controller *controller);
+
+/* Handles what name servers have to say; for epoll, the descriptor that tells when. */
+void controller_names(struct controller *controller);
+int controller_names_fd(const struct controller *controller);
 
 /* One tick: read, train, shares, rings, publish if it is worth it, judge. */
 void controller_tick(struct controller *controller);

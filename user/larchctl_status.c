@@ -137,6 +137,31 @@ static void show_nodes(const json_t *nodes)
 	show_node_services(json_object_get(nodes, "services"), follows);
 }
 
+static void show_names(const json_t *answer)
+{
+	const json_t *names = json_object_get(answer, "names"), *item;
+	struct columns *columns;
+	size_t i;
+
+	if (!json_array_size(names))
+		return;
+	columns = columns_new("NAME >ADDRESSES >NEXT STATE");
+
+	json_array_foreach (names, i, item) {
+		bool trouble = json_is_string(json_object_get(item, "trouble"));
+
+		columns_add(columns, larchctl_text(item, "host"));
+		columns_addf(columns, "%zu", json_array_size(json_object_get(item, "addresses")));
+		columns_addf(columns, "%.0f s", larchctl_number(item, "next_s"));
+		columns_add(columns, trouble ? larchctl_text(item, "trouble")
+				     : json_is_true(json_object_get(item, "doubted"))
+					     ? "an answer that takes most away must repeat"
+					     : "resolves");
+	}
+	puts("");
+	columns_print(columns, stdout, 0);
+}
+
 static void show_tables(const json_t *answer)
 {
 	const json_t *flows = json_object_get(answer, "flow_table");
@@ -206,6 +231,7 @@ void larchctl_show_status(const struct larchctl *ctl, const json_t *answer)
 	}
 	show_services(answer);
 	show_nodes(json_object_get(answer, "nodes"));
+	show_names(answer);
 	show_tables(answer);
 	show_tick(answer);
 	show_outcomes(ctl, answer);

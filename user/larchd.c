@@ -183,8 +183,11 @@ static int check_config(const char *file)
 	int error = config_load(file, &config, &errors);
 
 	if (!error) {
-		printf("%s: valid: %zu services, %zu backends\n", file, config->service_count,
+		printf("%s: valid: %zu services, %zu backends", file, config->service_count,
 		       config->backend_count);
+		if (config->host_count)
+			printf(", and those of %zu names", config->host_count);
+		putchar('\n');
 		config_free(config);
 		return 0;
 	}
@@ -273,6 +276,8 @@ static int open_loop(struct loop *loop, const char *socket)
 		error = watch(loop, checks_fd(loop->controller->checks));
 	if (!error)
 		error = watch(loop, control_fd(loop->control));
+	if (!error)
+		error = watch(loop, controller_names_fd(loop->controller));
 	timerfd_settime(loop->watch, 0, &every, NULL);
 	set_timer(loop);
 	return error;
@@ -366,6 +371,8 @@ static void run(struct loop *loop)
 				controller_network(loop->controller);
 			else if (fd == checks_fd(loop->controller->checks))
 				checks_process(loop->controller->checks);
+			else if (fd == controller_names_fd(loop->controller))
+				controller_names(loop->controller);
 			else
 				control_process(loop->control);
 		}

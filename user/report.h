@@ -64,6 +64,10 @@ const char *report_config_error(const struct controller *controller);
 /* How the daemon is, in a line. */
 void report_line(const struct controller *controller, char *out, size_t size);
 
+/* DNS names among the backends, and what is to be said of them. */
+json_t *report_names_json(const struct controller *controller);
+void report_names_warnings(const struct controller *controller, json_t *list);
+
 /* A number, or null if it is not finite. */
 json_t *report_real(double value);
 

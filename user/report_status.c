@@ -4,6 +4,7 @@
  *  "config":{"file","loaded","ok","error","last_good"},  (last_good: the file in force, or null)
  *  "state":null or {"file","ok","error","refused"},
  *  "warnings":["..."],
+ *  "names":[{"host","addresses","trouble","doubted","next_s"}],
  *  "interfaces":[{"name","mode","index","attached","link","problem"}],
  *  "routes":null or {...}: see report.h,
  *  "flow_table":{"entries","open","syn","closing","fill"},
@@ -253,6 +254,7 @@ static json_t *warnings(struct controller *controller)
 			     service->config->name);
 	}
 	report_nodes_warn(controller, list);
+	report_names_warnings(controller, list);
 	if (fill(controller, false) > NEARLY_FULL)
 		warn(list, "%s", "the flow table is nearly full");
 	if ((double)controller->cells > NEARLY_FULL * LARCH_MAX_CELLS)
@@ -267,13 +269,14 @@ json_t *report_status(struct controller *controller, const json_t *request)
 	(void)request;
 	return json_pack(
 		"{s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:i}, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"version", LARCH_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)uptime,
 		"adopted", controller->datapath && controller->datapath->adopted, "config",
 		config(controller), "state", report_saved(controller), "warnings",
 		warnings(controller), "interfaces", report_interfaces(controller), "routes",
 		report_routes(controller, ~0ull), "flow_table", flow_table(controller), "cells",
 		"used", (json_int_t)controller->cells, "limit", LARCH_MAX_CELLS, "services",
-		services(controller), "nodes", report_nodes(controller), "tick", tick(controller),
-		"outcomes", all_outcomes(controller));
+		services(controller), "nodes", report_nodes(controller), "names",
+		report_names_json(controller), "tick", tick(controller), "outcomes",
+		all_outcomes(controller));
 }

@@ -296,9 +296,10 @@ void service_republish(struct controller *controller, struct service *service, c
 	struct generation *next;
 	int error;
 
-	if (service->current && !any_usable(service)) {
-		log_warning("%s: no backend can be reached; the last generation stays",
-			    service->config->name);
+	if (!service->members || (service->current && !any_usable(service))) {
+		if (service->members) /* else none of its names has been resolved yet */
+			log_warning("%s: no backend can be reached; the last generation stays",
+				    service->config->name);
 		service->members_changed = false;
 		return;
 	}
@@ -582,6 +583,8 @@ void service_tick(struct controller *controller, struct service *service)
 		set_state(service, SERVICE_OFF, "learning is off");
 	} else if (service->config->signal == LARCH_SIGNAL_NONE) {
 		set_state(service, SERVICE_OFF, "nothing can be timed (signal: none)");
+	} else if (!service->members) {
+		set_state(service, SERVICE_WAITING, "no name of its backends has been resolved");
 	} else if (service->counted.idle_ticks >= STALE_TICKS) {
 		set_state(service, SERVICE_WAITING, "no fresh samples");
 	} else {

@@ -98,6 +98,9 @@ bool setting_interface(const struct setting *setting, char out[IFNAMSIZ]);
 /* The address of one host that others can reach, IPv4 as ::ffff:a.b.c.d. family 0: either. */
 bool setting_address(const struct setting *setting, int family, struct in6_addr *out);
 
+/* Why it is not such an address, "a loopback address"; NULL: it is. */
+const char *setting_objection(const struct in6_addr *address);
+
 /*
  * A network such as 192.0.2.0/24 or 2001:db8::/32, without host bits, or an address. IPv4 becomes
  * ::ffff:a.b.c.d with 96 bits more.

@@ -31,6 +31,12 @@ static const char *objection_ipv6(const struct in6_addr *address)
 	return IN6_IS_ADDR_MULTICAST(address) ? "a multicast address" : NULL;
 }
 
+const char *setting_objection(const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_V4MAPPED(address) ? objection_ipv4(ntohl(address->s6_addr32[3]))
+					     : objection_ipv6(address);
+}
+
 bool setting_address(const struct setting *setting, int family, struct in6_addr *out)
 {
 	const char *text = setting_text(setting), *why;

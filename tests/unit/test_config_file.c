@@ -212,7 +212,7 @@ Test(config_file, more_than_16_levels)
 	EXPECT_REFUSALS(
 		{"a: [[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]\n" WEB "...\n",
 		 "1:1: a: unknown key 'a'; expected one of interfaces, source, flow_table, limits, "
-		 "routes, learning, seed_file, generations, services"},
+		 "routes, learning, seed_file, generations, services, resolver"},
 		{"a: [[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]\n" WEB "...\n",
 		 "1:19: a[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: more than 16 lists and "
 		 "mappings within one another"},
@@ -226,13 +226,13 @@ Test(config_file, keys_that_are_not_words)
 	EXPECT_REFUSALS(
 		{WEB "? [a]\n: b\n...\n", "8:3: a key is a list; expected a word"},
 		{WEB "{a: b}: b\n...\n", "8:1: a key is a mapping; expected a word"},
-		{WEB "'': b\n...\n",
-		 "8:1: '': unknown key ''; expected one of interfaces, source, "
-		 "flow_table, limits, routes, learning, seed_file, generations, services"},
+		{WEB "'': b\n...\n", "8:1: '': unknown key ''; expected one of interfaces, source, "
+				     "flow_table, limits, routes, learning, seed_file, "
+				     "generations, services, resolver"},
 		{WEB "\xc3\xa4 b: b\n...\n",
 		 "8:1: '\\xc3\\xa4 b': unknown key '\\xc3\\xa4 b'; expected one of interfaces, "
 		 "source, flow_table, limits, routes, learning, seed_file, generations, "
-		 "services"}, );
+		 "services, resolver"}, );
 }
 
 /* ---- many errors ---- */

@@ -18,7 +18,7 @@ Test(config_rules, unknown_keys)
 						 "'wieght'; did you mean 'weight'?"},
 		{WEB "        half_life: 1\n...\n",
 		 "8:9: services[0].backends[0].half_life: unknown key 'half_life'; expected one of "
-		 "name, address, weight, concurrency, quic_id"},
+		 "name, address, host, weight, concurrency, quic_id"},
 		{WEB "    Learning: on\n...\n", "8:5: services[0].'Learning': unknown key "
 						"'Learning'; did you mean 'learning'?"},
 		{WEB "interface: []\n...\n",
@@ -35,7 +35,8 @@ Test(config_rules, unknown_keys)
 		{WEB "aaaaaaaaaabbbbbbbbbbccccccccccdddd: 1\n...\n",
 		 "8:1: 'aaaaaaaaaabbbbbbbbbbccccccccccdd...': unknown key "
 		 "'aaaaaaaaaabbbbbbbbbbccccccccccdd...'; expected one of interfaces, source, "
-		 "flow_table, limits, routes, learning, seed_file, generations, services"}, );
+		 "flow_table, limits, routes, learning, seed_file, generations, services, "
+		 "resolver"}, );
 }
 
 Test(config_rules, keys_that_are_missing)
