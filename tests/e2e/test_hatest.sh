@@ -126,7 +126,7 @@ test_what_cannot_run_is_status_3_with_the_reason() {
 		load: {warm: 0s, duration: 2s}
 	END
 	expect_status 3 "$E2E_WORK/mine.yaml" || return
-	grep -q "could not run: larch: .*signal.*'maybe'" "$out" || fail "reason: $(cat "$out")" || return
+	grep -qE "could not run: (larch|static): .*signal.*'maybe'" "$out" || fail "reason: $(cat "$out")" || return
 	scenario <<-END
 		lab: {backends: 2, learning: off}
 		load: {warm: 0s, duration: 2s}
