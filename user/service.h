@@ -96,6 +96,9 @@ void service_republish(struct controller *controller, struct service *service, c
 /* What its flows are timed by now: as configured, or what became of `auto`. */
 enum larch_signal service_signal(const struct service *service);
 
+/* A tick's look at whether its requests can be timed. */
+void service_choose_signal(struct controller *controller, struct service *service);
+
 /* Why `auto` has fallen back from response; NULL: it has not, or somebody chose. */
 const char *service_signal_reason(const struct service *service);
 
