@@ -52,8 +52,9 @@ static json_t *all_members(const struct controller *controller)
 static void keep(struct controller *controller, const char *section, json_t *value)
 {
 	const json_t *before = state_get(controller->state, section);
+	bool nothing = !value || (json_is_array(value) && json_array_size(value) == 0);
 
-	if (json_equal(before, value) || (!before && json_array_size(value) == 0))
+	if (json_equal(before, value) || (!before && nothing))
 		json_decref(value);
 	else
 		state_set(controller->state, section, value);

@@ -162,6 +162,27 @@ test_operator_withdraws_and_announces() {
 	eventually 10 "service" vip_answers
 }
 
+state_has_no_withdrawn() {
+	! grep -q '"withdrawn"' "$LAB_DIR/state.json"
+}
+
+# No route is there for a moment, which a router could see.
+test_what_is_withdrawn_stays_so_when_larchd_is_killed() {
+	config | announced_from || return
+	lab_ctl withdraw >/dev/null && holds_nothing || fail "withdrawn: $(held)" || return
+	eventually 5 "the state file" grep -q '"withdrawn"' "$LAB_DIR/state.json" || return
+	monitor_start
+	larchd_stop KILL
+	larchd_start || return
+	refused 0 "$LAB_VIP4 +WITHDRAWN .*withdrawn by the operator" lab_ctl status &&
+		holds_nothing || fail "after a restart: $(held)" || return
+	same "routes made meanwhile" "$(grep -c "blackhole $LAB_VIP4" "$LAB_DIR/monitor")" 0 || return
+	lab_ctl announce >/dev/null && holds_both || fail "announced: $(held)" || return
+	eventually 5 "the state file" state_has_no_withdrawn || return
+	larchd_stop KILL
+	larchd_start && holds_both && eventually 10 "service" vip_answers
+}
+
 test_without_routes_there_is_nothing_to_order() {
 	larch_config | larchd_fresh || return
 	refused 1 "has no 'routes'" lab_ctl withdraw && holds_nothing &&
