@@ -245,6 +245,7 @@ start_nginx() {
 #   backends  "b1 b2=0 ..." with weights (100)     learning  on, shadow, off (off)
 #   interval  of the tick (250ms)                  with_udp  service on port 5300 (1)
 #   entries   of the flow table (65536)              forward   ipip, gue, l2 (ipip)
+#   slow_start (0s)
 larch_config() {
 	larch_config_head
 	larch_config_service web "[80, 8080]" tcp "${learning:-off}"
@@ -271,6 +272,7 @@ larch_config_service() {
 		printf '      - {name: %s, address: "%s", weight: %s, concurrency: 8}\n' "$name" \
 			"$(backend_address "$name")" "$weight"
 	done
+	printf '    slow_start: %s\n' "${slow_start:-0s}"
 }
 
 # The last backend is reached by IPv6: so all four kinds of tunnel are in use.

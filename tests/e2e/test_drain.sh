@@ -6,7 +6,7 @@ set -u
 
 setup() {
 	lab_up && start_servers || return
-	larch_config | larchd_fresh
+	slow_start=5s larch_config | larchd_fresh
 }
 
 cleanup() {

@@ -71,7 +71,7 @@ test_a_backend_that_refuses_connections_loses_its_flows_and_has_them_back() {
 	check "flows to b1 while it refused" "$all > 1000 && $one < 0.05 * $all" || return
 	eventually 30 "another try of b1" flows_exceed "$(flows_of b1)" || return
 	start_server b1 && place b1 2 || return
-	eventually 15 "b1's flows after its return" b1_is_back || return
+	eventually 30 "b1's flows after its return" b1_is_back || return
 	load_stop
 }
 

@@ -224,6 +224,7 @@ test_udp_servers() {
 }
 
 test_a_command_that_knows_whom_it_asks_and_may_do_little() {
+	local at folder # whoever asks must be able to come to the command
 	cat >"$LAB_DIR/ask" <<-'END'
 		#!/bin/sh
 		[ "$LARCH_BACKEND_NAME" != b3 ] || sleep 60
@@ -231,7 +232,12 @@ test_a_command_that_knows_whom_it_asks_and_may_do_little() {
 		[ "$(id -u)" != 0 ] && ! setpriv --clear-groups true 2>/dev/null || exit 1
 		echo "$LARCH_SERVICE $LARCH_VIP $LARCH_PORT $LARCH_BACKEND $1"
 	END
-	chmod 755 "$LAB_DIR" "${LAB_DIR%/*}" "$LAB_DIR/ask"
+	chmod 755 "$LAB_DIR/ask"
+	for ((at = ${#LAB_DIR}; at > 1; at = ${#folder})); do
+		folder=${LAB_DIR:0:at}
+		chmod o+x "$folder"
+		folder=${folder%/*}
+	done
 	check="{type: command, command: [$LAB_DIR/ask, one], interval: 500ms, timeout: 400ms}" reload || return
 	becomes b1 up "exit 0: web[46] ($LAB_VIP4|$LAB_VIP6) 8080 10.50.1.2 one" &&
 		becomes b2 down 'exit 3: no room left' && becomes b3 down 'timed out after 400 ms' || return

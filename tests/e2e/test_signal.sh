@@ -76,7 +76,7 @@ go() {
 
 # The signal of a service as the status shows it: * where it has fallen back.
 signal() {
-	lab_ctl status | awk -v service="$1" '$1 == service { print $5; exit }'
+	lab_ctl status | awk -v service="$1" '$1 == service { print $6; exit }'
 }
 
 signal_is() {
