@@ -143,24 +143,6 @@ static size_t listed(char *out[MAX_SCENARIOS])
 
 // ---- reading -------------------------------------------------------------------------------
 
-static int read_file(const char *file, char **text, size_t *length)
-{
-	FILE *in = fopen(file, "re");
-	int error = 0;
-
-	if (!in)
-		return -errno;
-	*text = malloc(CONFIG_MAX_BYTES + 1);
-	if (*text)
-		*length = fread(*text, 1, CONFIG_MAX_BYTES + 1, in);
-	if (!*text)
-		error = -ENOMEM;
-	else if (ferror(in))
-		error = -EIO;
-	fclose(in);
-	return error;
-}
-
 static void say_errors(const char *file, const struct config_errors *errors)
 {
 	char line[600];
@@ -206,7 +188,7 @@ static int load(const char *word, struct hatest_scenario *out)
 		snprintf(file, sizeof(file), "%s", word);
 	else
 		snprintf(file, sizeof(file), "%s/%s.yaml", options.parts, word);
-	error = read_file(file, &text, &length);
+	error = config_read(file, &text, &length);
 	if (error)
 		fprintf(stderr, "larch-hatest: %s: %s%s\n", word, strerror(-error),
 			error == -ENOENT ? "; 'larch-hatest list' shows what there is, and "

@@ -39,24 +39,6 @@ const char *const sim_scenario_names[] = {
 #undef X
 		NULL};
 
-static int read_file(const char *file, char **text, size_t *length)
-{
-	FILE *in = fopen(file, "re");
-	int error = 0;
-
-	if (!in)
-		return -errno;
-	*text = malloc(CONFIG_MAX_BYTES + 1);
-	if (*text)
-		*length = fread(*text, 1, CONFIG_MAX_BYTES + 1, in);
-	if (!*text)
-		error = -ENOMEM;
-	else if (ferror(in))
-		error = -EIO;
-	fclose(in);
-	return error;
-}
-
 /* The file's name without folder and ending. */
 static void name_after(const char *file, char name[CONFIG_NAME_MAX])
 {
@@ -82,7 +64,7 @@ int sim_scenario_load(const char *name, struct sim_scenario *out, struct config_
 		name_after(name, out->name);
 		return error;
 	}
-	error = read_file(name, &text, &length);
+	error = config_read(name, &text, &length);
 	if (!error)
 		error = sim_scenario_parse(text, length, out, errors);
 	free(text);

@@ -333,23 +333,36 @@ static int load_seed(struct larch_config **config, struct config_errors *errors)
 	return -EINVAL;
 }
 
-int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
-		     struct config_errors *errors)
+int config_read(const char *file, char **text, size_t *length)
 {
 	const size_t size = CONFIG_MAX_BYTES + 1;
 	ssize_t got;
-	int error;
 
-	*out = NULL;
-	memset(errors, 0, sizeof(*errors));
+	*length = 0;
 	*text = malloc(size);
 	if (!*text)
 		return -ENOMEM;
 	got = read_file(file, *text, size);
-	error = got < 0 ? (int)got : config_parse(*text, (size_t)got, out, errors);
+	if (got < 0) {
+		free(*text);
+		*text = NULL;
+		return (int)got;
+	}
+	*length = (size_t)got;
+	return 0;
+}
+
+int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
+		     struct config_errors *errors)
+{
+	int error = config_read(file, text, length);
+
+	*out = NULL;
+	memset(errors, 0, sizeof(*errors));
+	if (!error)
+		error = config_parse(*text, *length, out, errors);
 	if (!error)
 		error = load_seed(out, errors);
-	*length = error ? 0 : (size_t)got;
 	if (error) {
 		free(*text);
 		*text = NULL;

@@ -217,7 +217,13 @@ struct config_errors {
  */
 int config_load(const char *file, struct larch_config **out, struct config_errors *errors);
 
-/* The same, and the text that was read, which the caller releases; NULL unless 0 is returned. */
+/*
+ * All bytes of a file, or CONFIG_MAX_BYTES and one more, which is too much. The caller releases
+ * *text, which is NULL unless 0 is returned.
+ */
+int config_read(const char *file, char **text, size_t *length);
+
+/* config_load(), and the text that was read, which the caller releases; NULL unless 0 is returned. */
 int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
 		     struct config_errors *errors);
 

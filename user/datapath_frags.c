@@ -12,7 +12,7 @@
 #include "larch.frags.skel.h"
 #include "log.h"
 
-static int share_maps(const struct datapath *datapath, struct bpf_object *object)
+int datapath_share_maps(const struct datapath *datapath, struct bpf_object *object)
 {
 	struct bpf_map *map;
 
@@ -33,7 +33,7 @@ static int share_maps(const struct datapath *datapath, struct bpf_object *object
 static int load(struct datapath *datapath)
 {
 	struct larch_frags_bpf *frags = larch_frags_bpf__open();
-	int error = frags ? share_maps(datapath, frags->obj) : -errno;
+	int error = frags ? datapath_share_maps(datapath, frags->obj) : -errno;
 
 	if (!error)
 		error = larch_frags_bpf__load(frags);

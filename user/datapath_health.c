@@ -40,24 +40,6 @@ static struct bpf_tc_opts filter(int program)
 	};
 }
 
-static int share_maps(const struct datapath *datapath, struct bpf_object *object)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object)
-	{
-		const struct bpf_map *ours = bpf_object__find_map_by_name(
-			datapath->kernel->object->obj, bpf_map__name(map));
-		int error = ours ? bpf_map__reuse_fd(map, bpf_map__fd(ours)) : -ENOENT;
-
-		if (!error)
-			error = bpf_map__set_pin_path(map, NULL);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
 static int put(struct datapath_kernel *kernel)
 {
 	struct bpf_tc_opts where = filter(bpf_program__fd(kernel->health->progs.larch_health));
@@ -78,7 +60,8 @@ int datapath_health_attach(struct datapath *datapath)
 
 	if (!kernel->health) {
 		kernel->health = health_bpf__open();
-		error = kernel->health ? share_maps(datapath, kernel->health->obj) : -errno;
+		error = kernel->health ? datapath_share_maps(datapath, kernel->health->obj)
+				       : -errno;
 		if (!error)
 			error = health_bpf__load(kernel->health);
 	}

@@ -48,6 +48,9 @@ uint32_t datapath_abi(int settings);
 /* Pins a descriptor under a name; another object that stands there gives way. */
 int datapath_pin(const struct datapath *datapath, int fd, const char *name);
 
+/* Lets an object that is open use our maps, and no others. 0 or -errno. */
+int datapath_share_maps(const struct datapath *datapath, struct bpf_object *object);
+
 /*
  * The descriptor of the program for frames in several buffers, loaded and pinned when first asked
  * for; or -errno, having said so. It is closed with the rest.
