@@ -223,7 +223,8 @@ int config_load(const char *file, struct larch_config **out, struct config_error
  */
 int config_read(const char *file, char **text, size_t *length);
 
-/* config_load(), and the text that was read, which the caller releases; NULL unless 0 is returned. */
+/* config_load(), and the text that was read, which the caller releases; NULL unless 0 is returned.
+ */
 int config_load_text(const char *file, char **text, size_t *length, struct larch_config **out,
 		     struct config_errors *errors);
 
