@@ -68,6 +68,12 @@ void remember(struct controller *controller)
 	keep(controller, "withdrawn", controller_withdrawn(controller));
 }
 
+void remember_now(struct controller *controller)
+{
+	remember(controller);
+	state_sync(controller->state);
+}
+
 static bool is_of(const json_t *line, const char *key, const char *name)
 {
 	const char *text = json_string_value(json_object_get(line, key));

@@ -14,6 +14,9 @@ struct service;
 /* Puts into the state file what has changed. Cheap if nothing has. */
 void remember(struct controller *controller);
 
+/* The same, and it is on the disk when this returns, if the disk takes it within half a second. */
+void remember_now(struct controller *controller);
+
 /* What an earlier daemon knew of a member that is new to this one. */
 void remember_member(const struct controller *controller, const struct service *service,
 		     struct lifecycle *life);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The daemon's commands, one row each. The reports only read. See request.h. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller.h"
+#include "remember.h"
 #include "report.h"
 #include "request.h"
 #include "request_routes.h"
@@ -56,22 +58,33 @@ static json_t *reload(struct controller *controller, const json_t *request)
 static const struct command {
 	const char *name;
 	json_t *(*answer)(struct controller *controller, const json_t *request);
+	bool is_order; /* what it changes outlives the daemon once it is answered */
 } commands[] = {
-	{"status", report_status},
-	{"list", report_list},
-	{"stat", report_stat},
-	{"tree", report_tree},
-	{"explain", report_explain},
-	{"benefit", report_benefit},
-	{"history", report_history},
-	{"arm", report_arm},
-	{"reload", reload},
-	{"drain", request_drain},
-	{"maintenance", request_maintenance},
-	{"activate", request_activate},
-	{"announce", request_announce},
-	{"withdraw", request_withdraw},
+	{"status", report_status, false},
+	{"list", report_list, false},
+	{"stat", report_stat, false},
+	{"tree", report_tree, false},
+	{"explain", report_explain, false},
+	{"benefit", report_benefit, false},
+	{"history", report_history, false},
+	{"arm", report_arm, false},
+	{"reload", reload, false},
+	{"drain", request_drain, true},
+	{"maintenance", request_maintenance, true},
+	{"activate", request_activate, true},
+	{"announce", request_announce, true},
+	{"withdraw", request_withdraw, true},
 };
+
+static json_t *answer(struct controller *controller, const json_t *request,
+		      const struct command *command)
+{
+	json_t *answer = command->answer(controller, request);
+
+	if (command->is_order)
+		remember_now(controller);
+	return answer;
+}
 
 static json_t *dispatch(struct controller *controller, const json_t *request)
 {
@@ -81,7 +94,7 @@ static json_t *dispatch(struct controller *controller, const json_t *request)
 		return report_error(REPORT_USAGE, "a request is an object with a command");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].answer(controller, request);
+			return answer(controller, request, &commands[i]);
 	}
 	return report_error(REPORT_USAGE, "no such command");
 }

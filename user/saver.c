@@ -32,14 +32,15 @@ struct saver_file {
 struct saver {
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t changed;
+	pthread_cond_t changed, saved;
+	bool writes;
 	struct saver_file file[SAVER_FILES];
 	bool ends;
 };
 
-static struct timespec in_seconds(unsigned seconds)
+static struct timespec in_ns(uint64_t ns)
 {
-	uint64_t then = clock_now() + seconds * NS_PER_S;
+	uint64_t then = clock_now() + ns;
 
 	return (struct timespec){.tv_sec = (time_t)(then / NS_PER_S),
 				 .tv_nsec = (long)(then % NS_PER_S)};
@@ -128,7 +129,7 @@ static void rest(struct saver *saver)
 		pthread_cond_wait(&saver->changed, &saver->lock);
 		return;
 	}
-	until = in_seconds(RETRY_S);
+	until = in_ns(RETRY_S * NS_PER_S);
 	if (pthread_cond_clockwait(&saver->changed, &saver->lock, CLOCK_MONOTONIC, &until) !=
 	    ETIMEDOUT)
 		return;
@@ -144,9 +145,12 @@ static void save(struct saver *saver, struct saver_file *file)
 	int error;
 
 	file->text = NULL;
+	saver->writes = true;
 	pthread_mutex_unlock(&saver->lock);
 	error = saver_write(file->path, text, length);
 	pthread_mutex_lock(&saver->lock);
+	saver->writes = false;
+	pthread_cond_broadcast(&saver->saved);
 	file->error = error;
 	if (!error || file->text) { /* a newer text has come meanwhile */
 		free(text);
@@ -192,6 +196,7 @@ static void release(struct saver *saver)
 		free(saver->file[i].path);
 		free(saver->file[i].text);
 	}
+	pthread_cond_destroy(&saver->saved);
 	pthread_cond_destroy(&saver->changed);
 	pthread_mutex_destroy(&saver->lock);
 	free(saver);
@@ -207,6 +212,7 @@ int saver_open(struct saver **out, const char *const path[SAVER_FILES])
 		return -ENOMEM;
 	pthread_mutex_init(&saver->lock, NULL);
 	pthread_cond_init(&saver->changed, NULL);
+	pthread_cond_init(&saver->saved, NULL);
 	for (size_t i = 0; i < SAVER_FILES && !error; i++) {
 		saver->file[i].path = strdup(path[i]);
 		error = saver->file[i].path ? 0 : -ENOMEM;
@@ -230,7 +236,7 @@ void saver_close(struct saver *saver)
 	saver->ends = true;
 	pthread_cond_signal(&saver->changed);
 	pthread_mutex_unlock(&saver->lock);
-	until = in_seconds(PATIENCE_S);
+	until = in_ns(PATIENCE_S * NS_PER_S);
 	if (pthread_clockjoin_np(saver->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
 		release(saver);
 	else
@@ -247,6 +253,18 @@ void saver_put(struct saver *saver, size_t file, char *text, size_t length)
 	at->length = length;
 	at->failed = false;
 	pthread_cond_signal(&saver->changed);
+	pthread_mutex_unlock(&saver->lock);
+}
+
+void saver_wait(struct saver *saver, uint64_t ns)
+{
+	struct timespec until = in_ns(ns);
+	int error = 0;
+
+	pthread_mutex_lock(&saver->lock);
+	while (!error && (saver->writes || find_waiting(saver, false)))
+		error = pthread_cond_clockwait(&saver->saved, &saver->lock, CLOCK_MONOTONIC,
+					       &until);
 	pthread_mutex_unlock(&saver->lock);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define SAVER_FILES 2 /* that one saver can keep */
 
@@ -25,6 +26,9 @@ void saver_close(struct saver *saver);
 
 /* The file is to hold this text, instead of all that waits. Takes the text over. Never waits. */
 void saver_put(struct saver *saver, size_t file, char *text, size_t length);
+
+/* Waits until nothing is left to write but what has failed, or so long. */
+void saver_wait(struct saver *saver, uint64_t ns);
 
 /* How the last attempt went: 0 or -errno. */
 int saver_error(struct saver *saver, size_t file);

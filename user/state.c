@@ -15,11 +15,13 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "clock.h"
 #include "log.h"
 #include "saver.h"
 
 #define MOST_BYTES (4u << 20)
 #define CHECK_SIZE 9
+#define SYNC_NS	   (500 * NS_PER_MS)
 #define AS_TEXT	   (JSON_COMPACT | JSON_SORT_KEYS) /* one text for one value */
 
 enum { FILE_STATE, FILE_CONFIG };
@@ -280,6 +282,13 @@ void state_flush(struct state *state)
 				 i == FILE_STATE ? state->file : state->config_file,
 				 strerror(-state->error[i]));
 	}
+}
+
+void state_sync(struct state *state)
+{
+	state_flush(state);
+	if (state)
+		saver_wait(state->saver, SYNC_NS);
 }
 
 const char *state_file(const struct state *state)

@@ -35,6 +35,9 @@ void state_keep_config(struct state *state, const char *text, size_t length);
 /* Hands over to the disk what has changed, without waiting; logs when that begins to fail. */
 void state_flush(struct state *state);
 
+/* The same, but waits for the disk, half a second at most. */
+void state_sync(struct state *state);
+
 const char *state_file(const struct state *state);
 const char *state_config_file(const struct state *state);
 
