@@ -100,6 +100,7 @@ static int set_members(struct controller *controller, struct service *service)
 
 	service->members_changed |= service->members != config->member_count;
 	set_lives(controller, service);
+	controller->members_news++;
 	service->members = config->member_count;
 	for (size_t i = 0; i < config->member_count; i++) {
 		const struct in6_addr *address =

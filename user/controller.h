@@ -103,8 +103,10 @@ struct controller {
 	bool reload_failed; /* the last reload was refused; the configuration before it is in force
 			     */
 	char reload_error[512];
-	struct state *state; /* what is kept on the disk; NULL: nothing */
-	char last_good[512]; /* why the last good configuration is in force; "": the file's is */
+	uint64_t members_news; /* counts what is new of the members' states and orders */
+	uint64_t members_kept; /* of this, what is kept on the disk */
+	struct state *state;   /* what is kept on the disk; NULL: nothing */
+	char last_good[512];   /* why the last good configuration is in force; "": the file's is */
 };
 
 /*

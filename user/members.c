@@ -67,7 +67,10 @@ static void refresh_states(struct controller *controller, struct service *servic
 	}
 	lifecycle_update(service->life, service->members, &rules, &now, &service->count);
 	for (size_t i = 0; i < service->members; i++) {
-		if (service->current && service->life[i].state != before[i])
+		if (service->life[i].state == before[i])
+			continue;
+		controller->members_news++;
+		if (service->current)
 			tell_state(service, &service->life[i],
 				   controller->registry.backend[service->life[i].backend].name);
 	}
@@ -115,6 +118,7 @@ void controller_checked(struct controller *controller, uint16_t service, uint16_
 	if (!life)
 		return;
 	snprintf(life->unfit, sizeof(life->unfit), "%s", up ? "" : reason);
+	controller->members_news++;
 	follow(controller, &controller->service[service], "a health check's verdict");
 }
 
@@ -136,8 +140,8 @@ static void watch_member(struct controller *controller, struct service *service,
 		.first_ns = (uint64_t)(service->config->eject_for * 1e9),
 	};
 	const char *trouble = ejection_trouble(&controller->datapath->live[life->backend], now);
-	enum ejection_change change =
-		ejection_watch(&life->ejection, trouble != NULL, may_eject(service), &rules, now);
+	enum ejection_change change = ejection_watch(&life->ejection, trouble != NULL,
+						     trouble && may_eject(service), &rules, now);
 
 	if (change == EJECTION_STAYS)
 		return;
@@ -168,7 +172,15 @@ static void give_order(struct controller *controller, struct service *service,
 		life->ordered_ns = clock_now();
 	life->order = order->order;
 	life->deadline = order->deadline;
+	controller->members_news++;
 	follow(controller, service, "the operator's order");
+}
+
+bool members_is_meant(const struct controller *controller, const struct service *service,
+		      const struct lifecycle *life, const struct members_order *order)
+{
+	return (!order->service || strcmp(service->config->name, order->service) == 0) &&
+	       strcmp(controller->registry.backend[life->backend].name, order->backend) == 0;
 }
 
 size_t controller_order(struct controller *controller, const struct members_order *order)
@@ -178,16 +190,10 @@ size_t controller_order(struct controller *controller, const struct members_orde
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		struct service *service = &controller->service[i];
 
-		if (!service->used ||
-		    (order->service && strcmp(service->config->name, order->service)))
-			continue;
-		for (size_t j = 0; j < service->members; j++) {
-			struct lifecycle *life = &service->life[j];
-
-			if (strcmp(controller->registry.backend[life->backend].name,
-				   order->backend) != 0)
+		for (size_t j = 0; service->used && j < service->members; j++) {
+			if (!members_is_meant(controller, service, &service->life[j], order))
 				continue;
-			give_order(controller, service, life, order);
+			give_order(controller, service, &service->life[j], order);
 			count++;
 		}
 	}

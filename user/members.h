@@ -39,5 +39,9 @@ struct members_order {
 	time_t deadline; /* of a drain, wall clock; 0: none */
 };
 
+/* Is the order about this member? */
+bool members_is_meant(const struct controller *controller, const struct service *service,
+		      const struct lifecycle *life, const struct members_order *order);
+
 /* Returns how many members it was given to; 0: there is none of these names. */
 size_t controller_order(struct controller *controller, const struct members_order *order);

@@ -64,7 +64,9 @@ void remember(struct controller *controller)
 {
 	if (!controller->state)
 		return;
-	keep(controller, "members", all_members(controller));
+	if (controller->members_kept != controller->members_news)
+		keep(controller, "members", all_members(controller));
+	controller->members_kept = controller->members_news;
 	keep(controller, "withdrawn", controller_withdrawn(controller));
 }
 

@@ -43,16 +43,14 @@ static json_t *obeyed(const struct controller *controller, const struct members_
 
 		for (size_t j = 0; service->used && j < service->members; j++) {
 			const struct lifecycle *life = &service->life[j];
-			const char *name = report_backend(controller, life->backend);
 
-			if (strcmp(name, order->backend) != 0 ||
-			    (order->service && strcmp(order->service, service->config->name) != 0))
+			if (!members_is_meant(controller, service, life, order))
 				continue;
 			json_array_append_new(
 				members,
 				json_pack("{s:s, s:s, s:s, s:o}", "service", service->config->name,
-					  "backend", name, "state", lifecycle_text(life->state),
-					  "reason",
+					  "backend", order->backend, "state",
+					  lifecycle_text(life->state), "reason",
 					  report_string(*life->reason ? life->reason : NULL)));
 		}
 	}
