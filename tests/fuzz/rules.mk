@@ -10,8 +10,8 @@ fuzz_user     = -Iinclude -Iuser -I$(BUILD) -DLARCH_VERSION='"$(VERSION)"'
 # Packets begin anywhere: only here are words read where they lie.
 fuzz_bpf     := -Itests/fuzz/stub -Ivmlinux -Iinclude -Ibpf -DBPF_NO_PRESERVE_ACCESS_INDEX \
 	-fno-sanitize=alignment -fvisibility=hidden -Wno-missing-declarations
-fuzz_modules := $(filter-out user/datapath.c user/datapath_program.c user/datapath_directory.c \
-	user/datapath_adopt.c user/netlink%.c,$(modules))
+fuzz_modules := $(filter-out $(addprefix user/datapath,.c _adopt.c _directory.c _frags.c _health.c \
+	_program.c) user/netlink%.c,$(modules))
 fuzz_packet  := $(filter-out tests/fuzz/fuzz_config.c tests/fuzz/damage_config.c,$(wildcard tests/fuzz/*.c)) \
 	$(addprefix tests/packet/,builder.c damage.c kinds.c reply.c verify.c verify_rewritten.c)
 fuzz_objects  = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "datapath.h"
+#include "datapath_health.h"
 #include "stub.h"
 #include "maps.h"
 
@@ -92,6 +93,23 @@ int datapath_detach(struct datapath *datapath, const char *interface)
 	(void)datapath;
 	(void)interface;
 	return 0;
+}
+
+int datapath_health_attach(struct datapath *datapath)
+{
+	(void)datapath;
+	return 0;
+}
+
+bool datapath_health_attached(const struct datapath *datapath)
+{
+	(void)datapath;
+	return true;
+}
+
+void datapath_health_detach(struct datapath *datapath)
+{
+	(void)datapath;
 }
 
 uint32_t datapath_tick_rate(const struct datapath *datapath)
