@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The second chance: connections outlive the flow table, whatever has become of rings and weights.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # What a configuration may say, and what happens when it changes while traffic runs.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Backends that come and go by the operator's orders: no flow is broken, none comes where none may.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

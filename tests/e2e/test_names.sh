@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Backends that DNS names stand for: addresses come and go while connections live, and a name server
 # that is silent or wrong takes nothing away.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Routes, neighbours and links change while traffic runs.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # What a service asks of the packet path, and how a reload changes it while traffic runs.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

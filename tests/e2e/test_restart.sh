@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The daemon ends, dies and comes back, under load: nothing may break, and nothing may be forgotten.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # What systemd hears of larchd: a socket of ours stands for it, and writes down who said what when.
+# Mostly waits.
 set -u
 . "$(dirname "$0")/lib.sh"
 
