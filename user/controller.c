@@ -15,6 +15,13 @@
 #include "publisher.h"
 #include "remember.h"
 
+#define CANNOT_ATTACH "%s: cannot attach: %s"
+
+/* Why the file gives way to the last good configuration; "": it does not. */
+struct refusal {
+	char text[sizeof(((struct controller *)NULL)->last_good)];
+};
+
 struct service *controller_service(struct controller *controller, const char *name)
 {
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
@@ -90,6 +97,12 @@ static void check_seed(const struct controller *controller)
 			    controller->config->seed.file);
 }
 
+/* Another flow table might have been made. */
+static bool is_too_much(int error)
+{
+	return error == -ENOMEM || error == -E2BIG;
+}
+
 static int open_kernel_part(struct controller *controller)
 {
 	const struct config_seed *seed = &controller->config->seed;
@@ -102,6 +115,10 @@ static int open_kernel_part(struct controller *controller)
 		log_error("cannot open the kernel part: %s%s", strerror(-error),
 			  error == -EPERM ? " (larchd needs root, or CAP_BPF and CAP_NET_ADMIN)"
 					  : "");
+		if (is_too_much(error))
+			snprintf(controller->reload_error, sizeof(controller->reload_error),
+				 "flow_table.entries: %u: %s", controller->config->flow_entries,
+				 strerror(-error));
 		return error;
 	}
 	controller->fresh = !controller->datapath->adopted;
@@ -142,14 +159,60 @@ static int open_netlink(struct controller *controller)
 	return error;
 }
 
+static bool names_interface(const struct larch_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (strcmp(config->interfaces[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Can the program be attached to the interfaces that are new? One that was configured before and
+ * is away now is no reason to refuse: the status shows it.
+ */
+static int check_interfaces(struct controller *controller, const struct larch_config *config)
+{
+	for (size_t i = 0; !controller->options.interface_count && i < config->interface_count;
+	     i++) {
+		const char *name = config->interfaces[i].name;
+		bool known = controller->config && names_interface(controller->config, name);
+		int error = known ? 0 : datapath_attachable(name);
+
+		if (!error)
+			continue;
+		snprintf(controller->reload_error, sizeof(controller->reload_error), CANNOT_ATTACH,
+			 name, error == -EBUSY ? "another XDP program is there" : strerror(-error));
+		return error;
+	}
+	return 0;
+}
+
+/* Of the interfaces that the file names; those of the command line are not its fault. */
+static void note_unattached(struct controller *controller)
+{
+	size_t count;
+	const struct config_interface *list = controller_interfaces(controller, &count);
+
+	for (size_t i = 0; !controller->options.interface_count && i < controller->interface_count;
+	     i++) {
+		if (!controller->interface[i].error)
+			continue;
+		snprintf(controller->reload_error, sizeof(controller->reload_error), CANNOT_ATTACH,
+			 list[i].name, strerror(-controller->interface[i].error));
+		return;
+	}
+}
+
 /* Attaches last, and begins what needs packets: health checks and announcements. */
 static int begin(struct controller *controller)
 {
 	int error = controller_attach(controller);
 
-	if (error && controller_cut_off(controller))
-		controller_remove_routes(controller, controller_cut_off(controller));
-	if (!error)
+	if (error)
+		note_unattached(controller);
+	else
 		error = checks_open(&controller->checks, controller);
 	if (error)
 		return error;
@@ -158,8 +221,22 @@ static int begin(struct controller *controller)
 	return 0;
 }
 
-/* If it fails, the configuration is the controller's (controller->config) or still the caller's. */
-static int open_with(struct controller *controller, struct loaded *loaded)
+/* What can be known before anything is changed. */
+static int check_first(struct controller *controller, const struct larch_config *config)
+{
+	int error = check_interfaces(controller, config);
+
+	if (error)
+		log_error("%s", controller->reload_error);
+	return error;
+}
+
+/*
+ * If it fails, the configuration is the controller's (controller->config) or still the caller's;
+ * and if that may be the configuration's fault, `reload_error` says why. wary: there is another one
+ * to try, so that this one is to change as little as possible if it cannot be applied.
+ */
+static int open_with(struct controller *controller, struct loaded *loaded, bool wary)
 {
 	int error;
 
@@ -173,19 +250,33 @@ static int open_with(struct controller *controller, struct loaded *loaded)
 	set_warm_up(controller);
 	nodes_look(controller);
 	controller->config = NULL;
+	if (wary)
+		error = check_first(controller, loaded->config);
+	if (error)
+		return error;
 	naming_settle(controller, loaded, NAMING_BEGIN_MS);
 	error = controller_apply(controller, loaded->config);
-	if (error)
+	if (error) {
 		log_error("cannot apply the configuration: %s", strerror(-error));
-	else
-		naming_take(controller, loaded);
-	return error ? error : begin(controller);
+		snprintf(controller->reload_error, sizeof(controller->reload_error),
+			 "cannot be applied: %s", strerror(-error));
+		return error;
+	}
+	naming_take(controller, loaded);
+	return begin(controller);
 }
 
-int controller_open(struct controller **out, const struct controller_options *options)
+/*
+ * Opens with the file; or, if `why` says for what reason that is refused, with the last good
+ * configuration. The state is the caller's if it fails; `why` then says why the file should give
+ * way to the last good one, or nothing.
+ */
+static int open_once(struct controller **out, const struct controller_options *options,
+		     struct state *state, struct refusal *why)
 {
 	struct controller *controller = calloc(1, sizeof(*controller));
 	struct loaded loaded = {};
+	bool other = false;
 	int error;
 
 	if (!controller)
@@ -193,25 +284,50 @@ int controller_open(struct controller **out, const struct controller_options *op
 	controller->options = *options;
 	controller->started_ns = clock_now();
 	controller->reloaded = time(NULL);
-	if (options->state_file && state_open(&controller->state, options->state_file) != 0)
-		log_error("%s: cannot be used: larchd keeps nothing on the disk",
-			  options->state_file);
+	controller->state = state;
+	memcpy(controller->last_good, why->text, sizeof(why->text));
+	why->text[0] = '\0';
 	remember_withdrawn(controller);
 	error = naming_open(&controller->naming);
 	if (!error)
 		error = controller_load_first(controller, &loaded);
-	if (!error)
-		error = open_with(controller, &loaded);
 	if (!error) {
-		controller_loaded(controller, &loaded);
+		other = controller_has_other(controller, &loaded);
+		error = open_with(controller, &loaded, other);
+	}
+	if (!error) {
+		controller_loaded(controller, &loaded, true);
 		*out = controller;
 		return 0;
 	}
+	if (other && controller->reload_error[0])
+		snprintf(why->text, sizeof(why->text), "%.200s: %.300s", options->config_file,
+			 controller->reload_error);
+	else if (controller_cut_off(controller))
+		controller_remove_routes(controller, controller_cut_off(controller));
 	if (controller->config == loaded.config)
 		loaded.config = NULL;
 	controller_unload(&loaded);
+	controller->state = NULL;
 	/* What was not there before is not left behind by a start that was refused. */
 	controller_close(controller, controller->fresh);
+	return error;
+}
+
+int controller_open(struct controller **out, const struct controller_options *options)
+{
+	struct refusal why = {};
+	struct state *state = NULL;
+	int error;
+
+	if (options->state_file && state_open(&state, options->state_file) != 0)
+		log_error("%s: cannot be used: larchd keeps nothing on the disk",
+			  options->state_file);
+	error = open_once(out, options, state, &why);
+	if (error && why.text[0])
+		error = open_once(out, options, state, &why);
+	if (error)
+		state_close(state);
 	return error;
 }
 
@@ -247,37 +363,6 @@ void controller_close(struct controller *controller, bool detach)
 	free(controller->entries);
 	free(controller->interface);
 	free(controller);
-}
-
-static bool names_interface(const struct larch_config *config, const char *name)
-{
-	for (size_t i = 0; i < config->interface_count; i++) {
-		if (strcmp(config->interfaces[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Can the program be attached to the interfaces that are new? One that was configured before and
- * is away now is no reason to refuse: the status shows it.
- */
-static int check_interfaces(struct controller *controller, const struct larch_config *config)
-{
-	for (size_t i = 0; !controller->options.interface_count && i < config->interface_count;
-	     i++) {
-		const char *name = config->interfaces[i].name;
-		int error =
-			names_interface(controller->config, name) ? 0 : datapath_attachable(name);
-
-		if (!error)
-			continue;
-		snprintf(controller->reload_error, sizeof(controller->reload_error),
-			 "%s: cannot attach: %s", name,
-			 error == -EBUSY ? "another XDP program is there" : strerror(-error));
-		return error;
-	}
-	return 0;
 }
 
 static void tell_left_interfaces(const struct larch_config *before, const struct larch_config *now)
@@ -340,8 +425,8 @@ static int reload(struct controller *controller, struct config_errors *errors)
 	checks_follow(controller->checks);
 	controller->last_good[0] = '\0';
 	naming_take(controller, &loaded);
-	controller_loaded(controller, &loaded);
-	controller_attach(controller); /* what fails is logged, and shown by the status */
+	/* What fails is logged, and shown by the status; a start would refuse it. */
+	controller_loaded(controller, &loaded, controller_attach(controller) == 0);
 	controller_set_routes(controller);
 	controller->ticked_ns = 0; /* the interval may be another one */
 	controller->reload_failed = false;

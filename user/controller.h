@@ -111,7 +111,8 @@ struct controller {
 
 /*
  * Reads the configuration, opens the kernel part, publishes first generations and attaches last.
- * Errors have been logged. -EINVAL: the configuration is refused.
+ * What cannot be read or applied gives way to the last good configuration. Errors have been logged.
+ * -EINVAL: the configuration is refused.
  */
 int controller_open(struct controller **out, const struct controller_options *options);
 
@@ -208,14 +209,20 @@ struct loaded {
 int controller_load(const struct controller *controller, struct loaded *out,
 		    struct config_errors *errors);
 
-/* The same at the start, when a bad file gives way to the last good one, if there is one. */
+/*
+ * The same at the start, when a bad file gives way to the last good one, if there is one. If the
+ * reason is in controller->last_good already, the file is not tried again.
+ */
 int controller_load_first(struct controller *controller, struct loaded *out);
 
+/* Is there a last good configuration to try, and another one, if this one cannot be applied? */
+bool controller_has_other(const struct controller *controller, const struct loaded *loaded);
+
 /*
- * What was loaded is in force: the next start may need it. Releases the text, the configuration is
- * the controller's.
+ * What was loaded is in force: if it is good for a start, the next one may need it. Releases the
+ * text, the configuration is the controller's.
  */
-void controller_loaded(struct controller *controller, struct loaded *loaded);
+void controller_loaded(struct controller *controller, struct loaded *loaded, bool good);
 
 /* It is not in force. */
 void controller_unload(struct loaded *loaded);

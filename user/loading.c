@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * From a file to a configuration that can be applied; and the last good one, which a start takes
- * when the file is bad: better the services of yesterday than none. See controller.h.
+ * when the file is bad, or cannot be applied: better the services of yesterday than none. See
+ * controller.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,30 +52,58 @@ static void note_why(struct controller *controller, const struct config_errors *
 			 strerror(-error));
 }
 
-int controller_load_first(struct controller *controller, struct loaded *out)
+/* Instead of the file, for the reason that has been noted. */
+static int load_last_good(struct controller *controller, struct loaded *out)
 {
 	const char *kept = state_config_file(controller->state);
 	struct config_errors errors;
-	int error = controller_load(controller, out, &errors), kept_error;
+	int error = load(kept, out, &errors);
 
-	if (!error || error == -ENOMEM || !kept || controller->options.strict)
-		return error;
-	note_why(controller, &errors, error);
-	kept_error = load(kept, out, &errors);
-	if (!kept_error) {
+	if (!error) {
 		log_error("%s is REFUSED: larchd starts with the LAST GOOD configuration, %s",
 			  controller->options.config_file, kept);
 		return 0;
 	}
 	controller->last_good[0] = '\0';
-	if (kept_error != -ENOENT)
-		log_errors(kept, &errors, kept_error);
+	if (error != -ENOENT)
+		log_errors(kept, &errors, error);
 	return error;
 }
 
-void controller_loaded(struct controller *controller, struct loaded *loaded)
+int controller_load_first(struct controller *controller, struct loaded *out)
 {
-	if (!controller->last_good[0])
+	struct config_errors errors;
+	int error;
+
+	if (controller->last_good[0]) /* the file could not be applied */
+		return load_last_good(controller, out);
+	error = controller_load(controller, out, &errors);
+	if (!error || error == -ENOMEM || !state_config_file(controller->state) ||
+	    controller->options.strict)
+		return error;
+	note_why(controller, &errors, error);
+	return load_last_good(controller, out) == 0 ? 0 : error;
+}
+
+bool controller_has_other(const struct controller *controller, const struct loaded *loaded)
+{
+	const char *kept = state_config_file(controller->state);
+	struct config_errors errors;
+	struct loaded other = {};
+	bool differs;
+
+	if (controller->last_good[0] || !kept || controller->options.strict ||
+	    load(kept, &other, &errors) != 0)
+		return false;
+	differs = other.length != loaded->length ||
+		  memcmp(other.text, loaded->text, loaded->length) != 0;
+	controller_unload(&other);
+	return differs;
+}
+
+void controller_loaded(struct controller *controller, struct loaded *loaded, bool good)
+{
+	if (good && !controller->last_good[0])
 		state_keep_config(controller->state, loaded->text, loaded->length);
 	free(loaded->text);
 	*loaded = (struct loaded){};

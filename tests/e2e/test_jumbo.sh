@@ -82,7 +82,7 @@ test_20_mb_down_and_up_ipv6_in_ipv6() {
 
 test_without_frags_the_mtu_is_refused_with_the_remedy() {
 	config off >"$LAB_DIR/larch.yaml"
-	refused 1 "eth0: cannot attach: .*frags at auto" lab_in balancer timeout 20 "$BUILD/larchd" \
+	refused 1 "eth0: cannot attach: .*frags at auto" lab_in balancer timeout 20 "$BUILD/larchd" --strict \
 		-c "$LAB_DIR/larch.yaml" -p "$LAB_PINS" -s "$LAB_DIR/larchd.sock"
 }
 
