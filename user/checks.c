@@ -251,6 +251,7 @@ void checks_process(struct checks *checks)
 		if (reason)
 			finish(checks, target, HEALTH_UNKNOWN, 0, reason);
 	}
+	controller_follow_checks(checks->controller);
 	arm(checks);
 }
 
@@ -377,6 +378,7 @@ void checks_follow(struct checks *checks)
 		if (checks->check[i].used && !checks->check[i].wanted)
 			drop(checks, i);
 	}
+	controller_follow_checks(checks->controller);
 	if (!count)
 		end(checks);
 	else if (!checks->prober)

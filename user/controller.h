@@ -85,6 +85,7 @@ struct controller {
 	struct stage_time stage[STAGES];
 	struct checks *checks;		   /* active health checks */
 	struct entries *entries;	   /* what larch_vips holds; NULL: not written yet */
+	bool verdicts;			   /* of health checks, that have not taken effect yet */
 	bool addresses_changed;		   /* of tunnels or backends, since they were written */
 	struct nodes nodes;		   /* leader and followers */
 	struct flows_count flows;	   /* of the last walk */

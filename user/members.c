@@ -119,7 +119,21 @@ void controller_checked(struct controller *controller, uint16_t service, uint16_
 		return;
 	snprintf(life->unfit, sizeof(life->unfit), "%s", up ? "" : reason);
 	controller->members_news++;
-	follow(controller, &controller->service[service], "a health check's verdict");
+	controller->verdicts = true;
+}
+
+void controller_follow_checks(struct controller *controller)
+{
+	if (!controller->verdicts)
+		return;
+	controller->verdicts = false;
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		struct service *service = &controller->service[i];
+
+		if (service->used && service->config)
+			service->members_changed |= members_refresh(controller, service);
+	}
+	controller_follow_members(controller, "health checks' verdicts");
 }
 
 /* May one more of the service's members be out? */

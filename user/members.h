@@ -24,9 +24,12 @@ struct lifecycle *members_life(struct service *service, uint16_t backend);
  */
 bool members_refresh(struct controller *controller, struct service *service);
 
-/* The verdict of an active check; reason: why it fails. Publishes if that changes something. */
+/* The verdict of an active check; reason: why it fails. It takes effect by what follows. */
 void controller_checked(struct controller *controller, uint16_t service, uint16_t backend, bool up,
 			const char *reason);
+
+/* Takes all verdicts that have come since the last time together: one publication, if any. */
+void controller_follow_checks(struct controller *controller);
 
 /* Looks at what clients meet at the backends, several times a second: see ejection.h. */
 void controller_watch_backends(struct controller *controller);

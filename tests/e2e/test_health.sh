@@ -22,7 +22,10 @@ cleanup() {
 		[ -d "/proc/${NGINX[$backend]}" ] || serve $backend
 		rm -f "$LAB_DIR/$backend/files/"{sick,empty}
 	done
-	lab_in b1 ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp 2>/dev/null
+	for backend in b1 b2; do
+		lab_in $backend ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp 2>/dev/null
+	done
+	kill -CONT "$LAB_LARCHD"
 	kill -KILL "${LOAD_PID:-}"
 	[ -d "/proc/${LAB_LARCHD:-none}" ] || larchd_start
 }
@@ -316,6 +319,31 @@ log_checks() {
 
 checked_line() {
 	last_checks | grep -qE "$1" || fail "not '$1': $(last_checks)"
+}
+
+# The prober rests until a check of each is under way, larchd until all of them have ended.
+test_verdicts_that_come_together_are_one_publication() {
+	local before
+	{
+		larch_config_head
+		health_service web4 "$LAB_VIP4" 8080 tcp '{type: tcp, interval: 500ms, timeout: 500ms, fall: 1}'
+		printf '...\n'
+	} | larchd_reload && becomes "b1 b2 b3 b4" up || return
+	before=$(generation_number)
+	kill -STOP "$(prober)"
+	lab_in b1 ip link set dev eth0 xdp off
+	lab_in b2 ip link set dev eth0 xdp off
+	sleep 0.6
+	kill -STOP "$LAB_LARCHD"
+	kill -CONT "$(prober)"
+	sleep 0.8
+	kill -CONT "$LAB_LARCHD"
+	eventually 5 "both are down (at last: $(last_checks | tr '\n' ';'))" both_down || return
+	same "generations" "$(generation_number)" $((before + 1))
+}
+
+both_down() {
+	has_state b1 down && has_state b2 down
 }
 
 prober() {
