@@ -35,11 +35,13 @@ static const struct netlink_rule rule = {
 	.mtu = LARCH_HEALTH_MTU,
 };
 
-/* One member of one service. */
+/* One address of one member of one service. */
 struct check {
 	bool used, wanted;
 	uint16_t service, backend; /* ids */
-	uint32_t sequence;	   /* of its checks: an answer to an earlier one is too late */
+	struct check_ask ask;
+	uint32_t next;	   /* of the same member; NO_TARGET */
+	uint32_t sequence; /* of its checks: an answer to an earlier one is too late */
 	struct check_result last;
 };
 
@@ -49,7 +51,7 @@ struct checks {
 	struct prober *prober; /* NULL: nothing is checked */
 	struct check *check;   /* by target */
 	uint32_t room;
-	uint32_t target[LARCH_MAX_SERVICES][LARCH_MAX_BACKENDS];
+	uint32_t first[LARCH_MAX_SERVICES][LARCH_MAX_BACKENDS]; /* target of each member */
 	struct host host;
 	bool way_stands;
 	uint64_t looked_ns;
@@ -83,20 +85,57 @@ static const char *backend_name(const struct checks *checks, const struct check 
 	return checks->controller->registry.backend[check->backend].name;
 }
 
-static void tell(struct checks *checks, const struct check *check, bool up)
+/* What its last check came to; of which address, if the member has several. */
+static void describe(const struct checks *checks, const struct check *check, char *out, size_t size)
+{
+	bool alone = check->next == NO_TARGET &&
+		     &checks->check[checks->first[check->service][check->backend]] == check;
+	bool ipv4 = IN6_IS_ADDR_V4MAPPED(&check->ask.address);
+	char address[INET6_ADDRSTRLEN];
+
+	endpoint_address_text(&check->ask.address, address);
+	if (alone)
+		snprintf(out, size, "%s", check->last.reason);
+	else
+		snprintf(out, size, ipv4 ? "%s:%u: %s" : "[%s]:%u: %s", address, check->ask.port,
+			 check->last.reason);
+}
+
+/* A member is well when all of its addresses are, and each has been asked. */
+static void tell(struct checks *checks, uint16_t service, uint16_t backend)
+{
+	char reason[CHECK_REASON_SIZE] = "";
+	bool asked = true;
+
+	for (uint32_t i = checks->first[service][backend]; i != NO_TARGET;
+	     i = checks->check[i].next) {
+		struct health_opinion opinion = health_opinion(checks->health, i);
+
+		asked &= checks->check[i].last.at_ns != 0;
+		if (!opinion.known || opinion.up)
+			continue;
+		describe(checks, &checks->check[i], reason, sizeof(reason));
+		break;
+	}
+	if (*reason || asked)
+		controller_checked(checks->controller, service, backend, !*reason, reason);
+}
+
+static void log_change(const struct checks *checks, const struct check *check, bool up)
 {
 	const struct service *service = service_of(checks, check);
+	char reason[CHECK_REASON_SIZE];
 
+	describe(checks, check, reason, sizeof(reason));
 	log_debug("%s: the check of %s says %s: %s", service ? service->config->name : "?",
-		  backend_name(checks, check), up ? "up" : "down", check->last.reason);
-	controller_checked(checks->controller, check->service, check->backend, up,
-			   check->last.reason);
+		  backend_name(checks, check), up ? "up" : "down", reason);
 }
 
 static void finish(struct checks *checks, uint32_t target, enum health_verdict verdict, uint32_t us,
 		   const char *reason)
 {
 	struct check *check = &checks->check[target];
+	bool first = !check->last.at_ns, changed;
 	uint64_t now = clock_now();
 
 	check->last.at_ns = now;
@@ -104,8 +143,11 @@ static void finish(struct checks *checks, uint32_t target, enum health_verdict v
 	check->last.verdict = verdict;
 	if (reason != check->last.reason)
 		snprintf(check->last.reason, sizeof(check->last.reason), "%s", reason);
-	if (health_done(checks->health, target, verdict, now))
-		tell(checks, check, health_opinion(checks->health, target).up);
+	changed = health_done(checks->health, target, verdict, now);
+	if (changed)
+		log_change(checks, check, health_opinion(checks->health, target).up);
+	if (changed || first)
+		tell(checks, check->service, check->backend);
 }
 
 /*
@@ -121,7 +163,8 @@ static const char *lost_way(struct checks *checks, const struct check *check)
 	if (!service)
 		return "not configured any more";
 	host_refresh(&checks->host, clock_now(), FAILED_NS);
-	return check_way_find(checks->controller, &checks->host, service, member, &way);
+	return check_way_find(checks->controller, &checks->host, service, member, &check->ask,
+			      &way);
 }
 
 static void take_answer(void *context, const struct probe_answer *answer)
@@ -179,12 +222,12 @@ static void write_order(const struct checks *checks, uint32_t target, const stru
 	order->id = (uint64_t)check->sequence << 32 | target;
 	order->to = way->to;
 	order->health = *service->config->health;
+	if (check->ask.connect)
+		order->health.type = CONFIG_HEALTH_TCP;
 	order->port = way->port;
 	snprintf(order->service, sizeof(order->service), "%s", service->config->name);
 	snprintf(order->backend, sizeof(order->backend), "%s", backend->name);
-	endpoint_address_text(
-		(const struct in6_addr *)(const void *)service->config->vips[0].address,
-		order->vip);
+	endpoint_address_text(&check->ask.address, order->vip);
 	endpoint_address_text(&backend->address, order->address);
 }
 
@@ -202,7 +245,8 @@ static const char *ask(struct checks *checks, uint32_t target, uint64_t now)
 	if (!service)
 		return "not configured any more";
 	host_refresh(&checks->host, now, ADDRESS_NS);
-	reason = check_way_find(checks->controller, &checks->host, service, member, &way);
+	reason = check_way_find(checks->controller, &checks->host, service, member, &check->ask,
+				&way);
 	if (reason)
 		return reason;
 	if (way.mark && !way_stands(checks, now))
@@ -285,40 +329,63 @@ static int make_room(struct checks *checks, uint32_t target)
 	return 0;
 }
 
-static int want(struct checks *checks, const struct service *service, uint16_t backend)
+/* A new one becomes the last of its member's. */
+static void append(struct checks *checks, uint32_t target)
+{
+	const struct check *check = &checks->check[target];
+	uint32_t *link = &checks->first[check->service][check->backend];
+
+	while (*link != NO_TARGET)
+		link = &checks->check[*link].next;
+	*link = target;
+}
+
+static int want(struct checks *checks, const struct service *service, uint16_t backend,
+		const struct check_ask *ask)
 {
 	struct health_timing timing = timing_of(service->config->health);
-	uint32_t *target = &checks->target[service->id][backend];
+	uint32_t target = checks->first[service->id][backend];
 	int error;
 
-	if (*target != NO_TARGET) {
-		checks->check[*target].wanted = true;
-		health_change(checks->health, *target, &timing);
+	while (target != NO_TARGET && !check_ask_same(&checks->check[target].ask, ask))
+		target = checks->check[target].next;
+	if (target != NO_TARGET) {
+		checks->check[target].wanted = true;
+		health_change(checks->health, target, &timing);
 		return 0;
 	}
-	error = health_add(checks->health, &timing, clock_now(), target);
+	error = health_add(checks->health, &timing, clock_now(), &target);
 	if (error)
 		return error;
-	error = make_room(checks, *target);
+	error = make_room(checks, target);
 	if (error) {
-		health_remove(checks->health, *target);
-		*target = NO_TARGET;
+		health_remove(checks->health, target);
 		return error;
 	}
-	checks->check[*target] = (struct check){
-		.used = true, .wanted = true, .service = service->id, .backend = backend};
+	checks->check[target] = (struct check){
+		.used = true,
+		.wanted = true,
+		.service = service->id,
+		.backend = backend,
+		.ask = *ask,
+		.next = NO_TARGET,
+	};
+	append(checks, target);
 	return 0;
 }
 
 static void drop(struct checks *checks, uint32_t target)
 {
 	struct check *check = &checks->check[target];
+	uint32_t *link = &checks->first[check->service][check->backend];
 
-	checks->target[check->service][check->backend] = NO_TARGET;
-	/* Of a member that stays, nobody says any more that it fails. */
-	controller_checked(checks->controller, check->service, check->backend, true, "");
+	while (*link != target)
+		link = &checks->check[*link].next;
+	*link = check->next;
 	health_remove(checks->health, target);
 	check->used = false;
+	/* Of a member that stays, nobody says any more that it fails there. */
+	tell(checks, check->service, check->backend);
 }
 
 static int begin(struct checks *checks)
@@ -350,6 +417,20 @@ static void end(struct checks *checks)
 	checks->way_stands = false;
 }
 
+/* All members of a service. */
+static int want_members(struct checks *checks, const struct service *service)
+{
+	struct check_ask asks[CHECK_ASKS];
+	size_t count = check_asks(service->config, asks);
+	int error = 0;
+
+	for (size_t i = 0; i < service->members; i++) {
+		for (size_t j = 0; !error && j < count; j++)
+			error = want(checks, service, service->member[i].backend, &asks[j]);
+	}
+	return error;
+}
+
 /* 0 or -ENOMEM; how many members are checked. */
 static int want_all(struct checks *checks, size_t *count)
 {
@@ -357,13 +438,13 @@ static int want_all(struct checks *checks, size_t *count)
 
 	for (uint32_t i = 0; i < checks->room; i++)
 		checks->check[i].wanted = false;
-	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+	for (size_t i = 0; !error && i < LARCH_MAX_SERVICES; i++) {
 		const struct service *service = &checks->controller->service[i];
 
 		if (!service->used || !service->config || !service->config->health)
 			continue;
-		for (size_t j = 0; !error && j < service->members; j++, ++*count)
-			error = want(checks, service, service->member[j].backend);
+		error = want_members(checks, service);
+		*count += service->members;
 	}
 	return error;
 }
@@ -386,12 +467,28 @@ void checks_follow(struct checks *checks)
 	arm(checks);
 }
 
-const struct check_result *checks_last(const struct checks *checks, uint16_t service,
-				       uint16_t backend)
+/* Which of two an operator should see. */
+static bool is_worse(const struct check_result *one, const struct check_result *other)
 {
-	uint32_t target = checks ? checks->target[service][backend] : NO_TARGET;
+	static const int badness[] = {[HEALTH_UP] = 1, [HEALTH_UNKNOWN] = 2, [HEALTH_DOWN] = 3};
 
-	return target == NO_TARGET ? NULL : &checks->check[target].last;
+	return one->at_ns && (!other->at_ns || badness[one->verdict] > badness[other->verdict]);
+}
+
+bool checks_last(const struct checks *checks, uint16_t service, uint16_t backend,
+		 struct check_result *out)
+{
+	uint32_t worst = checks ? checks->first[service][backend] : NO_TARGET;
+
+	if (worst == NO_TARGET)
+		return false;
+	for (uint32_t i = worst; i != NO_TARGET; i = checks->check[i].next) {
+		if (is_worse(&checks->check[i].last, &checks->check[worst].last))
+			worst = i;
+	}
+	*out = checks->check[worst].last;
+	describe(checks, &checks->check[worst], out->reason, sizeof(out->reason));
+	return true;
 }
 
 /* ---- beginning and end ---- */
@@ -407,7 +504,7 @@ int checks_open(struct checks **out, struct controller *controller)
 	if (!checks)
 		return -ENOMEM;
 	checks->controller = controller;
-	memset(checks->target, 0xff, sizeof(checks->target));
+	memset(checks->first, 0xff, sizeof(checks->first));
 	checks->epoll = epoll_create1(EPOLL_CLOEXEC);
 	checks->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (checks->epoll < 0 || checks->timer < 0 ||

@@ -2,7 +2,7 @@
 /*
  * The ways of checks (see checks_way.h):
  *
- *   ipip, gue, l2  to the service's address, by a mark that names the backend
+ *   ipip, gue, l2  to an address of the service, by a mark that names the backend
  *   nat            the same to the service's port, since the answers come back as the service's;
  *                  to another port of the backend without a mark, unless another service by NAT
  *                  owns it: then to that one
@@ -121,31 +121,28 @@ static const char *find_nat(const struct controller *controller, const struct ho
 }
 
 const char *check_way_find(const struct controller *controller, const struct host *host,
-			   const struct service *service, size_t member, struct check_way *out)
+			   const struct service *service, size_t member,
+			   const struct check_ask *ask, struct check_way *out)
 {
 	const struct config_service *config = service->config;
-	const struct config_health *health = config->health;
-	uint16_t backend = service->member[member].backend, port = health->port;
-	const struct in6_addr *to = address_of(&config->vips[0]);
+	enum config_health_type type = config->health->type;
+	uint16_t backend = service->member[member].backend;
 	const char *unreachable = controller_unreachable(controller, backend, config->mode);
 
 	*out = (struct check_way){
-		.stream = health->type != CONFIG_HEALTH_UDP && health->type != CONFIG_HEALTH_DNS,
+		.stream = type != CONFIG_HEALTH_UDP && type != CONFIG_HEALTH_DNS,
+		.port = ask->port,
 	};
-	if (!port && config->mode == LARCH_MODE_NAT)
-		port = config->backend_port;
-	if (!port)
-		port = ntohs(config->vips[0].port);
-	out->port = port;
 	if (unreachable)
 		return unreachable;
-	if (health->type == CONFIG_HEALTH_COMMAND_TYPE)
+	if (type == CONFIG_HEALTH_COMMAND_TYPE)
 		return NULL;
 	if (config->mode == LARCH_MODE_NAT)
-		return find_nat(controller, host, backend, port, out);
+		return find_nat(controller, host, backend, ask->port, out);
 	if (!controller->registry.backend[backend].nexthop.local)
-		return find_marked(controller, host, service->id, backend, to, port, out);
-	set_address(&out->to, to, port);
+		return find_marked(controller, host, service->id, backend, &ask->address, ask->port,
+				   out);
+	set_address(&out->to, &ask->address, ask->port);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "checks_asks.h"
 #include "host.h"
 #include "probe.h"
 #include "service.h"
@@ -17,9 +18,10 @@ struct check_way {
 	uint16_t port;		      /* that is asked */
 };
 
-/* NULL, or a static string: why it cannot be asked. */
+/* NULL, or a static string: why the member cannot be asked this. */
 const char *check_way_find(const struct controller *controller, const struct host *host,
-			   const struct service *service, size_t member, struct check_way *out);
+			   const struct service *service, size_t member,
+			   const struct check_ask *ask, struct check_way *out);
 
 /* A socket that is ready to be connected; -errno. */
 int check_way_socket(const struct check_way *way);

@@ -30,13 +30,13 @@ static json_t *last_check(const struct controller *controller, const struct serv
 			  uint16_t backend)
 {
 	static const char *const words[] = {"up", "down", "unknown"};
-	const struct check_result *last = checks_last(controller->checks, service->id, backend);
+	struct check_result last;
 
-	if (!last || !last->at_ns)
+	if (!checks_last(controller->checks, service->id, backend, &last) || !last.at_ns)
 		return json_null();
-	return json_pack("{s:s, s:f, s:f, s:s}", "verdict", words[last->verdict], "age_s",
-			 (double)(clock_now() - last->at_ns) / (double)NS_PER_S, "ms",
-			 last->us / 1000.0, "reason", last->reason);
+	return json_pack("{s:s, s:f, s:f, s:s}", "verdict", words[last.verdict], "age_s",
+			 (double)(clock_now() - last.at_ns) / (double)NS_PER_S, "ms",
+			 last.us / 1000.0, "reason", last.reason);
 }
 
 static json_t *one_backend(const struct controller *controller, const struct service *service,
