@@ -15,7 +15,9 @@
 /* After its return it is not sent out again for so long, and then for as long at least. */
 #define STAYS_NS (60 * NS_PER_S)
 #define MOST_NS	 (600 * NS_PER_S)
-#define FORGIVEN (5 * 60 * NS_PER_S) /* well for so long: the next time is the first again */
+/* What a configuration allows for the first is no longer either. */
+#define LONGEST_NS (3600 * NS_PER_S)
+#define FORGIVEN   (5 * 60 * NS_PER_S) /* well for so long: the next time is the first again */
 
 const char *ejection_trouble(const struct larch_live *live, uint64_t now)
 {
@@ -29,12 +31,17 @@ const char *ejection_trouble(const struct larch_live *live, uint64_t now)
 	return NULL;
 }
 
+bool ejection_matters(const struct ejection *ejection, uint64_t now)
+{
+	return ejection->back_ns && (now < ejection->back_ns || now - ejection->back_ns < FORGIVEN);
+}
+
 static uint64_t next_length(const struct ejection *ejection, const struct ejection_rules *rules,
 			    uint64_t now)
 {
 	uint64_t length;
 
-	if (!ejection->back_ns || now - ejection->back_ns >= FORGIVEN)
+	if (!ejection_matters(ejection, now))
 		return rules->first_ns;
 	length = 2 * ejection->lasts_ns;
 	if (length < STAYS_NS)
@@ -68,4 +75,18 @@ enum ejection_change ejection_watch(struct ejection *ejection, bool trouble, boo
 	ejection->back_ns = now + ejection->lasts_ns;
 	ejection->out = true;
 	return EJECTION_OUT;
+}
+
+void ejection_restore(struct ejection *ejection, uint64_t back_ns, uint64_t lasts_ns, uint64_t now)
+{
+	struct ejection known = {
+		.out = now < back_ns,
+		.back_ns = back_ns,
+		.lasts_ns = lasts_ns,
+	};
+
+	if (lasts_ns > LONGEST_NS || (known.out && back_ns - now > lasts_ns) ||
+	    !ejection_matters(&known, now))
+		return;
+	*ejection = known;
 }

@@ -37,3 +37,12 @@ const char *ejection_trouble(const struct larch_live *live, uint64_t now);
  */
 enum ejection_change ejection_watch(struct ejection *ejection, bool trouble, bool may,
 				    const struct ejection_rules *rules, uint64_t now);
+
+/*
+ * What an earlier daemon of this host knew: when it was to come back, or came, and how long it was
+ * out. Nothing is taken that cannot be: the clock begins anew when the host does.
+ */
+void ejection_restore(struct ejection *ejection, uint64_t back_ns, uint64_t lasts_ns, uint64_t now);
+
+/* Does the next ejection depend on the last one still? */
+bool ejection_matters(const struct ejection *ejection, uint64_t now);

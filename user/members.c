@@ -153,7 +153,11 @@ static void watch_member(struct controller *controller, struct service *service,
 	const struct ejection_rules rules = {
 		.first_ns = (uint64_t)(service->config->eject_for * 1e9),
 	};
-	const char *trouble = ejection_trouble(&controller->datapath->live[life->backend], now);
+	/* What nobody times tells nothing of its backends; who is out comes back all the same. */
+	const char *trouble =
+		service->config->signal == LARCH_SIGNAL_NONE
+			? NULL
+			: ejection_trouble(&controller->datapath->live[life->backend], now);
 	enum ejection_change change = ejection_watch(&life->ejection, trouble != NULL,
 						     trouble && may_eject(service), &rules, now);
 
@@ -170,10 +174,7 @@ void controller_watch_backends(struct controller *controller)
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		struct service *service = &controller->service[i];
 
-		/* What nobody times tells nothing of its backends. */
-		if (!service->used || service->config->signal == LARCH_SIGNAL_NONE)
-			continue;
-		for (size_t j = 0; j < service->members; j++)
+		for (size_t j = 0; service->used && j < service->members; j++)
 			watch_member(controller, service, &service->life[j], now);
 	}
 }

@@ -19,17 +19,29 @@ static const char *const order_words[] = {
 static bool is_plain(const struct lifecycle *life)
 {
 	return life->order == LIFECYCLE_NO_ORDER && !*life->unfit &&
+	       !ejection_matters(&life->ejection, clock_now()) &&
 	       (life->state == LIFECYCLE_ACTIVE || life->state == LIFECYCLE_WARMING);
+}
+
+/* Null: its clients have not found it dead, or that is long ago. */
+static json_t *ejection_of(const struct lifecycle *life)
+{
+	if (!ejection_matters(&life->ejection, clock_now()))
+		return json_null();
+	return json_pack("{s:s, s:I, s:I}", "reason", life->ejected, "back_ns",
+			 (json_int_t)life->ejection.back_ns, "lasts_ns",
+			 (json_int_t)life->ejection.lasts_ns);
 }
 
 static json_t *one_member(const struct controller *controller, const struct service *service,
 			  const struct lifecycle *life)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I}", "service", service->config->name,
-			 "backend", report_backend(controller, life->backend), "order",
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:o}", "service",
+			 service->config->name, "backend",
+			 report_backend(controller, life->backend), "order",
 			 order_words[life->order], "deadline", (json_int_t)life->deadline, "unfit",
 			 life->unfit, "state", lifecycle_text(life->state), "since",
-			 (json_int_t)life->since);
+			 (json_int_t)life->since, "ejection", ejection_of(life));
 }
 
 static json_t *all_members(const struct controller *controller)
@@ -83,6 +95,21 @@ static bool is_of(const json_t *line, const char *key, const char *name)
 	return text && strcmp(text, name) == 0;
 }
 
+/* It stays out for as long as is left: what clients met there was a moment ago. */
+static void take_ejection(const json_t *ejection, struct lifecycle *life)
+{
+	const char *reason = json_string_value(json_object_get(ejection, "reason"));
+	json_int_t back = json_integer_value(json_object_get(ejection, "back_ns"));
+	json_int_t lasts = json_integer_value(json_object_get(ejection, "lasts_ns"));
+
+	if (!reason || back <= 0 || lasts <= 0)
+		return;
+	ejection_restore(&life->ejection, (uint64_t)back, (uint64_t)lasts, clock_now());
+	if (life->ejection.out)
+		snprintf(life->ejected, sizeof(life->ejected), "%s",
+			 *reason ? reason : "as before the restart");
+}
+
 static void take(const json_t *line, const char *unfit, struct lifecycle *life)
 {
 	json_int_t since = json_integer_value(json_object_get(line, "since"));
@@ -120,9 +147,12 @@ void remember_member(const struct controller *controller, const struct service *
 					    ? json_string_value(json_object_get(line, "unfit"))
 					    : NULL;
 
-		if (is_of(line, "service", service->config->name) &&
-		    is_of(line, "backend", report_backend(controller, life->backend)))
-			take(line, unfit, life);
+		if (!is_of(line, "service", service->config->name) ||
+		    !is_of(line, "backend", report_backend(controller, life->backend)))
+			continue;
+		take(line, unfit, life);
+		if (service->config->eject_for > 0 && service->config->signal != LARCH_SIGNAL_NONE)
+			take_ejection(json_object_get(line, "ejection"), life);
 	}
 }
 

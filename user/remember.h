@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What the controller keeps in the state file, and takes over at its next start: the operator's
- * orders, the states of backends with their ages and the last verdicts of their checks ("members"),
- * and which services are withdrawn ("withdrawn").
+ * orders, the states of backends with their ages, the last verdicts of their checks and ejections
+ * ("members"), and which services are withdrawn ("withdrawn").
  */
 #pragma once
 

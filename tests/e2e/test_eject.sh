@@ -101,4 +101,32 @@ test_only_so_many_are_out_at_once() {
 	load_stop
 }
 
+# Who stays out does so although nobody has tried it since.
+test_a_restart_does_not_bring_back_whoever_was_out() {
+	local out left
+	{
+		larch_config_head
+		larch_config_service web "[80, 8080]" tcp shadow
+		printf '    eject_for: 12s\n...\n'
+	} | larchd_reload || return
+	load_start restart --rate 300 --duration 40 --requests 1 --timeout-ms 8000
+	sleep 2
+	agent b1 off
+	eventually 5 "b1 is out" is_state b1 down || return
+	out=${EPOCHREALTIME/./}
+	agent b1 obj "$BUILD/agent.bpf.o" sec xdp
+	eventually 3 "it is kept" grep -q '"back_ns": [1-9]' "$LAB_DIR/state.json" || return
+	larchd_stop KILL
+	larchd_start || return
+	same "b1 after the restart" "$(state b1)" down &&
+		refused 0 'b1 .*down .*: (silent|refuses): ' lab_ctl list web || return
+	sleep 1 # the flows whose SYNs are on their way again
+	check "new flows of b1 while it is out" "$(flows_in b1 4) == 0" || return
+	same "b1 still" "$(state b1)" down || return
+	eventually 20 "b1 is back" is_state b1 active || return
+	left=$(((${EPOCHREALTIME/./} - out) / 1000))
+	check "ms that it was out" "$left > 11000 && $left < 17000" || return
+	load_stop
+}
+
 run_tests "$@"

@@ -122,3 +122,52 @@ Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
 	live.patience_us = 1000000; /* long requests */
 	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
 }
+
+/* ---- over a restart ---- */
+
+static struct ejection restored(const struct ejection *known)
+{
+	struct ejection after = {};
+
+	ejection_restore(&after, known->back_ns, known->lasts_ns, now);
+	return after;
+}
+
+Test(ejection, a_restart_leaves_it_out_for_the_rest_of_its_time)
+{
+	pass(0.5, true);
+	cr_assert_eq(pass(2, false), 0);
+	ejection = restored(&ejection);
+	cr_assert(ejection.out);
+	cr_assert_eq(pass(2.4, false), 0);
+	cr_assert_eq(pass(1, false), 1);
+	cr_assert_not(ejection.out);
+}
+
+Test(ejection, a_restart_does_not_make_the_next_one_the_first)
+{
+	pass(0.5, true);
+	pass(6, false);
+	ejection = restored(&ejection);
+	cr_assert_not(ejection.out);
+	cr_assert_eq(pass(50, true), 0, "within a minute of its return");
+	cr_assert_eq(pass(15, true), 1);
+	cr_assert_eq(ejection.lasts_ns, 60 * NS_PER_S);
+}
+
+Test(ejection, what_cannot_be_is_not_restored)
+{
+	const struct ejection impossible[] = {
+		{.back_ns = now + 10 * NS_PER_S, .lasts_ns = 5 * NS_PER_S}, /* the host's, before */
+		{.back_ns = now + 1, .lasts_ns = UINT64_MAX},
+		{.back_ns = now - 301 * NS_PER_S, .lasts_ns = 5 * NS_PER_S}, /* forgiven */
+		{},
+	};
+
+	for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
+		struct ejection after = restored(&impossible[i]);
+
+		cr_expect_not(after.out, "%zu", i);
+		cr_expect_eq(after.back_ns, 0, "%zu", i);
+	}
+}
