@@ -5,36 +5,12 @@
  * In: both generations, rows of clients. Clients that were in one leaf before and are in one leaf
  * now are a group: their shares before and after are the leaves'. A generation that does not steer
  * has one leaf, whose shares are those of the control ring. Out: of each group the share that moved
- * most; of the groups those with the most moved flows. The reason is the first that applies of:
- * who steers, which backends there are and take flows, the tree, costs, demand.
+ * most; of the groups those with the most moved flows. Their reasons: change_reason.c.
  */
-#include "change.h"
+#include "change_compare.h"
 
 #include <math.h>
 #include <string.h>
-
-#define LEAVES	 LARCH_MAX_LEAVES
-#define BACKENDS (2 * LARCH_MAX_MEMBERS)
-
-/* One of both generations. */
-struct side {
-	const struct generation *generation;
-	bool learned;
-	size_t leaves;
-	struct region region[LEAVES];
-	double control[LARCH_MAX_MEMBERS]; /* shares of the control ring */
-	double flows[LEAVES];
-	double demand;
-};
-
-struct comparison {
-	struct side before, now;
-	const struct learner_member *member;
-	double flows[LEAVES][LEAVES]; /* from a leaf before to a leaf now */
-	double all;
-	uint16_t backend[BACKENDS]; /* of either */
-	size_t backends;
-};
 
 static struct region everybody(void)
 {
@@ -118,57 +94,28 @@ static void list_backends(struct comparison *all)
 	}
 }
 
-static bool find_member(const struct side *side, uint16_t backend, size_t *member)
+bool change_find_member(const struct side *side, uint16_t backend, size_t *member)
 {
 	*member = side->generation->plan.member_of[backend];
 	return *member < side->generation->members;
 }
 
-static double control_of(const struct side *side, uint16_t backend)
+double change_control_of(const struct side *side, uint16_t backend)
 {
 	size_t member;
 
-	return find_member(side, backend, &member) ? side->control[member] : 0;
+	return change_find_member(side, backend, &member) ? side->control[member] : 0;
 }
 
-static double share_of(const struct side *side, size_t leaf, uint16_t backend)
+double change_share_of(const struct side *side, size_t leaf, uint16_t backend)
 {
 	const struct generation *generation = side->generation;
 	size_t member;
 
-	if (!find_member(side, backend, &member))
+	if (!change_find_member(side, backend, &member))
 		return 0;
 	return side->learned ? generation->share[leaf * generation->members + member]
 			     : side->control[member];
-}
-
-/* NULL: not known. */
-static const struct larch_cost *cost_of(const struct side *side, size_t leaf, uint16_t backend)
-{
-	size_t member;
-
-	if (!find_member(side, backend, &member) ||
-	    !side->generation->costs[leaf].member[member].service)
-		return NULL;
-	return &side->generation->costs[leaf].member[member];
-}
-
-static double total_of(const struct larch_cost *cost)
-{
-	return (double)cost->net + cost->service;
-}
-
-/* Connects or responses behind a cost of now. */
-static double samples_of(const struct side *side, size_t leaf, uint16_t backend, bool connects)
-{
-	const struct tree *tree = side->generation->tree;
-	const struct tally *tally;
-	size_t member;
-
-	if (!tree || leaf >= tree->leaves || !find_member(side, backend, &member))
-		return NAN;
-	tally = &tree->tally[(size_t)tree->leaf_node[leaf] * tree->members + member];
-	return connects ? tally->connects : tally->responses;
 }
 
 static double moved(const struct change_share *share)
@@ -185,8 +132,8 @@ static void find_shares(const struct comparison *all, size_t from, size_t to,
 	for (size_t i = 0; i < all->backends; i++) {
 		struct change_share share = {
 			.backend = all->backend[i],
-			.before = share_of(&all->before, from, all->backend[i]),
-			.after = share_of(&all->now, to, all->backend[i]),
+			.before = change_share_of(&all->before, from, all->backend[i]),
+			.after = change_share_of(&all->now, to, all->backend[i]),
 		};
 
 		if (moved(&share) > moved(&most))
@@ -196,154 +143,6 @@ static void find_shares(const struct comparison *all, size_t from, size_t to,
 	}
 	move->share = -moved(&least) >= moved(&most) ? least : most;
 	move->opposite = -moved(&least) >= moved(&most) ? most : least;
-}
-
-/* ---- reasons ---- */
-
-static void set_reason(struct change_move *move, enum change_reason reason, uint16_t cause,
-		       double before, double after)
-{
-	move->reason = reason;
-	move->cause = cause;
-	move->before = before;
-	move->after = after;
-}
-
-static bool steered_otherwise(const struct comparison *all, struct change_move *move)
-{
-	if (all->before.learned == all->now.learned)
-		return false;
-	set_reason(move, all->now.learned ? CHANGE_STEERS : CHANGE_STEERS_NOT, LARCH_NO_BACKEND,
-		   NAN, NAN);
-	return true;
-}
-
-/* Membership, health and weights decide the control ring alone: what moved there is the reason. */
-static bool backends_changed(const struct comparison *all, struct change_move *move)
-{
-	uint16_t cause = LARCH_NO_BACKEND;
-	double most = 0, before, after;
-	bool was, is, flipped = false;
-	size_t member;
-
-	for (size_t i = 0; i < all->backends; i++) {
-		uint16_t backend = all->backend[i];
-		bool flips;
-
-		before = control_of(&all->before, backend);
-		after = control_of(&all->now, backend);
-		flips = (before > 0) != (after > 0);
-		if (!flips && (flipped || fabs(after - before) < CHANGE_SHARE))
-			continue;
-		if (flips == flipped && fabs(after - before) <= most)
-			continue;
-		most = fabs(after - before);
-		flipped = flips;
-		cause = backend;
-	}
-	if (cause == LARCH_NO_BACKEND)
-		return false;
-	before = control_of(&all->before, cause);
-	after = control_of(&all->now, cause);
-	was = find_member(&all->before, cause, &member);
-	is = find_member(&all->now, cause, &member);
-	set_reason(move,
-		   !was				 ? CHANGE_JOINED
-		   : !is			 ? CHANGE_LEFT
-		   : !all->member[member].usable ? CHANGE_LOST
-		   : before <= 0		 ? CHANGE_FOUND
-						 : CHANGE_WEIGHT,
-		   cause, before, after);
-	return true;
-}
-
-/* Are most clients of both leaves the same? */
-static bool tree_changed(const struct comparison *all, size_t from, size_t to,
-			 struct change_move *move)
-{
-	double flows = all->flows[from][to];
-	bool split = flows < CHANGE_SAME * all->before.flows[from];
-	bool merged = flows < CHANGE_SAME * all->now.flows[to];
-
-	if (!split && !merged)
-		return false;
-	set_reason(move, split ? CHANGE_SPLIT : CHANGE_MERGED, LARCH_NO_BACKEND, NAN, NAN);
-	return true;
-}
-
-/*
- * How much of the move a backend's cost explains: by how much it changed, times its own move. One
- * that has little part in the move is no reason, however dear it has become.
- */
-static double explained(const struct comparison *all, size_t from, size_t to, uint16_t backend,
-			const struct change_share *largest)
-{
-	const struct larch_cost *before = cost_of(&all->before, from, backend);
-	const struct larch_cost *after = cost_of(&all->now, to, backend);
-	double move = share_of(&all->now, to, backend) - share_of(&all->before, from, backend);
-	double rise = before && after ? log(total_of(after) / total_of(before)) : 0;
-
-	if (fabs(rise) < log(1 + CHANGE_COST) || fabs(move) < 0.25 * fabs(moved(largest)))
-		return 0;
-	return -move * rise;
-}
-
-static bool costs_changed(const struct comparison *all, size_t from, size_t to,
-			  struct change_move *move)
-{
-	const struct larch_cost *before, *after;
-	uint16_t cause = LARCH_NO_BACKEND;
-	double most = 0, net, service;
-
-	for (size_t i = 0; i < all->backends; i++) {
-		double here = explained(all, from, to, all->backend[i], &move->share);
-
-		if (here <= most)
-			continue;
-		most = here;
-		cause = all->backend[i];
-	}
-	if (cause == LARCH_NO_BACKEND)
-		return false;
-	before = cost_of(&all->before, from, cause);
-	after = cost_of(&all->now, to, cause);
-	net = fabs((double)after->net - before->net);
-	service = fabs((double)after->service - before->service);
-	if (net > service)
-		set_reason(move, CHANGE_NET, cause, before->net, after->net);
-	else
-		set_reason(move, CHANGE_SERVICE, cause, before->service, after->service);
-	move->samples = samples_of(&all->now, to, cause, net > service);
-	return true;
-}
-
-static bool demand_changed(const struct comparison *all, struct change_move *move)
-{
-	double before = all->before.demand, after = all->now.demand;
-
-	if (before <= 0 || after <= 0 || fabs(log(after / before)) < log(1 + CHANGE_LOAD))
-		return false;
-	set_reason(move, CHANGE_DEMAND, LARCH_NO_BACKEND, before, after);
-	return true;
-}
-
-static void find_reason(const struct comparison *all, size_t from, size_t to,
-			struct change_move *move)
-{
-	const struct larch_cost *cost, *opposite;
-
-	move->samples = NAN;
-	if (steered_otherwise(all, move) || backends_changed(all, move) ||
-	    tree_changed(all, from, to, move) || costs_changed(all, from, to, move) ||
-	    demand_changed(all, move))
-		return;
-	cost = cost_of(&all->now, to, move->share.backend);
-	opposite = move->opposite.backend == LARCH_NO_BACKEND
-			   ? NULL
-			   : cost_of(&all->now, to, move->opposite.backend);
-	set_reason(move, CHANGE_STANDING, move->share.backend, cost ? total_of(cost) : NAN,
-		   opposite ? total_of(opposite) : NAN);
-	move->samples = samples_of(&all->now, to, move->share.backend, false);
 }
 
 /* ---- groups ---- */
@@ -394,7 +193,7 @@ static void look_at(const struct comparison *all, size_t from, size_t to, struct
 	find_shares(all, from, to, &move);
 	if (fabs(moved(&move.share)) < CHANGE_SHARE)
 		return;
-	find_reason(all, from, to, &move);
+	change_reason(all, from, to, &move);
 	move.clients = name_clients(all, from, to);
 	insert(out, &move);
 }

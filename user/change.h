@@ -13,12 +13,14 @@
 #include "region.h"
 #include "table.h"
 
-#define CHANGE_MOVES 3	   /* told of one generation */
-#define CHANGE_SHARE 0.02  /* a share that moved by less has not moved */
-#define CHANGE_COST  0.05  /* relative: a cost that moved by less is no reason */
-#define CHANGE_LOAD  0.2   /* relative: the same for requests per second */
-#define CHANGE_SAME  0.8   /* two leaves are the same clients if they share this part of both */
-#define CHANGE_PART  0.002 /* clients with less of the flows are not told of */
+#define CHANGE_MOVES	   3	/* told of one generation */
+#define CHANGE_SHARE	   0.02 /* a share that moved by less has not moved */
+#define CHANGE_COST	   0.05 /* relative: a cost that moved by less is no reason */
+#define CHANGE_LOAD	   0.2	/* relative: the same for requests per second */
+#define CHANGE_SAME	   0.8 /* two leaves are the same clients if they share this part of both */
+#define CHANGE_PART	   0.002 /* clients with less of the flows are not told of */
+#define CHANGE_EVEN_COST   0.02	 /* relative: backends that cost the same */
+#define CHANGE_OTHERS_LOAD 0.02	 /* of a backend's capacity: less does not drive others away */
 
 enum change_reason {
 	CHANGE_STEERS,	   /* learning steers from now on */
@@ -33,7 +35,9 @@ enum change_reason {
 	CHANGE_NET,	   /* connect time of the backend for these clients, us */
 	CHANGE_SERVICE,	   /* its server time, us */
 	CHANGE_DEMAND,	   /* requests per second of the service */
-	CHANGE_STANDING,   /* costs that hardly moved: of backend and opposite, us */
+	CHANGE_PRICE,  /* one more request at backend and opposite, by the shares of before, us */
+	CHANGE_OTHERS, /* other clients' load of a backend: part of what it can do */
+	CHANGE_EVEN,   /* as CHANGE_PRICE, but both are about the same */
 	CHANGE_REASONS
 };
 

@@ -6,7 +6,9 @@
  *
  * before, after: the backend's share of these clients' new flows; part: theirs of all flows; from,
  * to: what the reason's numbers were and are (microseconds; shares of "weight"; requests per second
- * of "demand"; of "standing costs" those of the backend and of the opposite one).
+ * of "demand"; of "other clients" the part of what the cause can do; of "cost" and "even" what one
+ * more request would have cost at the backend and at the opposite one, with its wait and what it
+ * makes others wait).
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,13 +19,21 @@
 #include "report.h"
 
 static const char *const reasons[CHANGE_REASONS] = {
-	[CHANGE_STEERS] = "learning steers",  [CHANGE_STEERS_NOT] = "learning does not steer",
-	[CHANGE_JOINED] = "joined",	      [CHANGE_LEFT] = "left",
-	[CHANGE_LOST] = "unreachable",	      [CHANGE_FOUND] = "reachable",
-	[CHANGE_WEIGHT] = "weight",	      [CHANGE_SPLIT] = "split",
-	[CHANGE_MERGED] = "merged",	      [CHANGE_NET] = "network",
-	[CHANGE_SERVICE] = "server time",     [CHANGE_DEMAND] = "demand",
-	[CHANGE_STANDING] = "standing costs",
+	[CHANGE_STEERS] = "learning steers",
+	[CHANGE_STEERS_NOT] = "learning does not steer",
+	[CHANGE_JOINED] = "joined",
+	[CHANGE_LEFT] = "left",
+	[CHANGE_LOST] = "unreachable",
+	[CHANGE_FOUND] = "reachable",
+	[CHANGE_WEIGHT] = "weight",
+	[CHANGE_SPLIT] = "split",
+	[CHANGE_MERGED] = "merged",
+	[CHANGE_NET] = "network",
+	[CHANGE_SERVICE] = "server time",
+	[CHANGE_DEMAND] = "demand",
+	[CHANGE_PRICE] = "cost",
+	[CHANGE_OTHERS] = "other clients",
+	[CHANGE_EVEN] = "even",
 };
 
 static const char *name_of(const struct controller *controller, uint16_t backend)
@@ -42,19 +52,21 @@ static void tell_costs(const struct change_move *move, const char *what, const c
 		fprintf(text, ", %.0f samples", move->samples);
 }
 
-static void tell_standing(const struct controller *controller, const struct change_move *move,
-			  FILE *text)
+/* What one more request would cost at both backends of the move. */
+static void tell_prices(const struct controller *controller, const struct change_move *move,
+			FILE *text)
 {
 	char cost[COLUMNS_NUMBER];
 
-	fputs("by costs that hardly moved", text);
-	if (!isfinite(move->before))
+	if (!isfinite(move->before) || !isfinite(move->after)) {
+		fputs("small differences of what they cost", text);
 		return;
-	fprintf(text, ", %s %s here", name_of(controller, move->cause),
-		columns_us(move->before, cost));
-	if (isfinite(move->after))
-		fprintf(text, ", %s %s", name_of(controller, move->opposite.backend),
-			columns_us(move->after, cost));
+	}
+	fprintf(text, "%sone more request costs %s at %s, waits included",
+		move->reason == CHANGE_EVEN ? "hardly a difference, " : "",
+		columns_us(move->before, cost), name_of(controller, move->share.backend));
+	fprintf(text, ", %s at %s", columns_us(move->after, cost),
+		name_of(controller, move->opposite.backend));
 }
 
 static void tell_reason(const struct controller *controller, const struct change_move *move,
@@ -100,8 +112,12 @@ static void tell_reason(const struct controller *controller, const struct change
 	case CHANGE_DEMAND:
 		fprintf(text, "demand %.0f -> %.0f requests a second", move->before, move->after);
 		break;
+	case CHANGE_OTHERS:
+		fprintf(text, "%s's load by other clients %.0f %% -> %.0f %%", cause,
+			100 * move->before, 100 * move->after);
+		break;
 	default:
-		tell_standing(controller, move, text);
+		tell_prices(controller, move, text);
 	}
 }
 

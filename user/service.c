@@ -142,7 +142,7 @@ static void log_generation(const struct service *service, const struct service_e
 	json_array_foreach (event->changes, i, move) {
 		const struct change_share *share = &change->move[i].share;
 		double moved = share->after - share->before;
-		bool loud = fabs(moved) >= LOUD_MOVE && change->move[i].reason != CHANGE_STANDING;
+		bool loud = fabs(moved) >= LOUD_MOVE && change->move[i].reason < CHANGE_PRICE;
 
 		log_line(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "%s: generation %u: %s",
 			 service->config->name, event->generation,

@@ -83,8 +83,10 @@ static void change_begin(void)
 {
 	memset(&change_scene, 0, sizeof(change_scene));
 	for (size_t i = 0; i < MEMBERS; i++)
-		change_scene.member[i] = (struct learner_member){
-			.backend = (uint16_t)(FIRST + i), .weight = 100, .usable = true};
+		change_scene.member[i] = (struct learner_member){.backend = (uint16_t)(FIRST + i),
+								 .weight = 100,
+								 .usable = true,
+								 .concurrency = 4};
 	for (size_t row = 0; row < ROWS; row++) {
 		change_scene.features[row].value[LARCH_FEATURE_SOURCE] = 50 + 100 * row;
 		for (size_t i = 0; i < MEMBERS; i++)
@@ -372,7 +374,7 @@ Test(change, shadow_moves_nothing)
 	cr_assert_eq(change_scene.change.count, 0);
 }
 
-Test(change, without_other_reasons_it_is_demand_or_costs_that_stand)
+Test(change, without_other_reasons_it_is_demand_or_what_flows_pay_for)
 {
 	const struct change_move *move;
 
@@ -380,14 +382,73 @@ Test(change, without_other_reasons_it_is_demand_or_costs_that_stand)
 	change_scene.before->costs[0].member[0].service = 9000;
 	change_scene.now->costs[0].member[0].service = 9000;
 	move = compare();
-	cr_expect_eq(move->reason, CHANGE_STANDING);
-	cr_expect_eq(move->before, 9100);
-	cr_expect_eq(move->after, 1100);
+	cr_expect_eq(move->reason, CHANGE_PRICE);
+	cr_expect_float_eq(move->before, 9100, 500, "%f", move->before);
+	cr_expect_float_eq(move->after, 1100, 50, "%f", move->after);
 	change_scene.now->demand[2] = 500;
 	move = compare();
 	cr_expect_eq(move->reason, CHANGE_DEMAND);
 	cr_expect_eq(move->before, 300);
 	cr_expect_eq(move->after, 700);
+}
+
+/* Costs without waits are alike, and stand: the wait where most flows were is what drives them. */
+Test(change, a_crowded_backend_is_left_for_its_wait)
+{
+	const struct change_move *move;
+
+	for (size_t leaf = 0; leaf < 3; leaf++) {
+		change_scene.before->demand[leaf] = change_scene.now->demand[leaf] = 1300;
+		set_shares(change_scene.before, leaf, 0.9, 0.05, 0.05);
+		set_shares(change_scene.now, leaf, 0.7, 0.15, 0.15);
+	}
+	move = compare();
+	expect_shares(move, 0, 0.9, 0.7);
+	cr_expect_eq(move->reason, CHANGE_PRICE);
+	cr_expect_gt(move->before, 2000, "%f", move->before);
+	cr_expect_float_eq(move->after, 1100, 50, "%f", move->after);
+}
+
+/* The clients of leaf 1 come to the first backend, whose cost to them fell; those of leaf 0 go. */
+Test(change, other_clients_drive_them_away)
+{
+	const struct change_move *move;
+
+	change_scene.now->costs[1].member[0].net = 10;
+	change_scene.before->demand[1] = change_scene.now->demand[1] = 3000;
+	set_shares(change_scene.now, 1, 0.9, 0.05, 0.05);
+	set_shares(change_scene.now, 0, 0.05, 0.475, 0.475);
+	move = compare();
+	cr_assert_eq(change_scene.change.count, 2);
+	if (move->reason != CHANGE_OTHERS)
+		move = &change_scene.change.move[1];
+	expect_sources(move, 0, 100);
+	cr_expect_eq(move->reason, CHANGE_OTHERS, "%d", move->reason);
+	cr_expect_eq(move->cause, FIRST);
+	cr_expect_gt(move->after, move->before + 0.1);
+}
+
+Test(change, a_small_difference_is_called_small)
+{
+	const struct change_move *move;
+
+	set_shares(change_scene.now, 0, 0.28, 0.36, 0.36);
+	move = compare();
+	cr_expect_eq(move->reason, CHANGE_EVEN);
+	cr_expect_float_eq(move->before, move->after, 20);
+}
+
+/* Nobody told us what they serve at once, or what they cost: nothing is made up. */
+Test(change, what_is_not_known_is_not_told)
+{
+	const struct change_move *move;
+
+	change_scene.before->costs[0].member[0].service = 0;
+	change_scene.now->costs[0].member[0].service = 0;
+	set_shares(change_scene.now, 0, 0.1, 0.45, 0.45);
+	move = compare();
+	cr_expect_eq(move->reason, CHANGE_EVEN);
+	cr_expect(isnan(move->before));
 }
 
 Test(change, without_rows_the_demand_tells_who_they_are)
@@ -447,8 +508,15 @@ Test(change_words, say_who_moved_where_and_why)
 			 MOVED "a split appeared, these clients are told apart now");
 	cr_expect_str_eq(words_of(CHANGE_DEMAND, 300, 700),
 			 MOVED "demand 300 -> 700 requests a second");
-	cr_expect_str_eq(words_of(CHANGE_STANDING, 14800, 3000),
-			 MOVED "by costs that hardly moved, b3 14.8 ms here, b1 3.00 ms");
+	cr_expect_str_eq(words_of(CHANGE_PRICE, 14800, 3000), MOVED
+			 "one more request costs 14.8 ms at b3, waits included, 3.00 ms at b1");
+	cr_expect_str_eq(words_of(CHANGE_EVEN, 3100, 3000),
+			 MOVED "hardly a difference, one more request costs 3.10 ms at b3, waits "
+			       "included, 3.00 ms at b1");
+	cr_expect_str_eq(words_of(CHANGE_EVEN, NAN, NAN),
+			 MOVED "small differences of what they cost");
+	cr_expect_str_eq(words_of(CHANGE_OTHERS, 0.31, 0.52),
+			 MOVED "b3's load by other clients 31 % -> 52 %");
 }
 
 /* The backends' names of then stay, whoever has their ids now. */
