@@ -16,6 +16,7 @@
 #include "larch/tuple.h"
 #include "lookup.h"
 #include "prefixes.h"
+#include "renew.h"
 #include "rows.h"
 
 #define LEAST_US 1
@@ -68,6 +69,7 @@ struct cells {
 	struct lookup lookup;
 	struct rows rows;
 	struct prefixes prefixes;
+	struct renew renew;
 	struct latency arm[JUDGE_ARMS]; /* of this tick */
 	uint64_t samples, connects;	/* of this tick */
 	uint64_t refused;
@@ -134,30 +136,31 @@ int cells_members(struct cells *cells, const uint16_t *backend, size_t members)
 	if (err)
 		return err;
 	memcpy(cells->column, column, sizeof(column));
+	memset(&cells->renew, 0, sizeof(cells->renew));
 	cells->members = members;
 	return 0;
 }
 
-static void decay_mark(const struct cells *cells, struct mark *mark)
+static void decay_mark(struct mark *mark, float connect_factor, float response_factor)
 {
-	mark->connects *= (float)cells->connect_factor;
-	mark->connect_us *= (float)cells->connect_factor;
-	mark->responses *= (float)cells->response_factor;
+	mark->connects *= connect_factor;
+	mark->connect_us *= connect_factor;
+	mark->responses *= response_factor;
 	if (mark->connects < RECENT_LEAST)
 		mark->connects = mark->connect_us = 0;
 	if (mark->responses < RECENT_LEAST)
 		mark->responses = 0; /* and the buckets say nothing any more */
 	for (unsigned i = 0; mark->responses > 0 && i < mark->length; i++)
-		mark->bucket[i].recent *= (float)cells->response_factor;
+		mark->bucket[i].recent *= response_factor;
 }
 
 /* Ages the marks, and forgets those whose cells are no longer in the map. */
-static void age_marks(struct cells *cells)
+static void age_marks(struct cells *cells, double connect_factor, double response_factor)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < cells->count; i++) {
-		decay_mark(cells, &cells->mark[i]);
+		decay_mark(&cells->mark[i], (float)connect_factor, (float)response_factor);
 		cells->mark[i].idle++;
 		cells->mark[i].unseen += cells->swept;
 		if (cells->mark[i].unseen > FORGET_TICKS) {
@@ -179,12 +182,24 @@ static double late_weight(double factor, double ticks)
 	return ticks > 1 ? (1 - pow(factor, ticks)) / ((1 - factor) * ticks) : 1;
 }
 
+/* Who has become much faster is remembered as what the last ticks made of them. */
+static void renew_members(struct cells *cells)
+{
+	for (size_t i = 0; i < cells->members; i++) {
+		double factor = renew_factor(&cells->renew, i);
+
+		if (factor < 1)
+			rows_scale(&cells->rows, i, factor);
+	}
+}
+
 void cells_begin(struct cells *cells, double ticks)
 {
 	double connect_factor = pow(cells->connect_factor, ticks);
 	double response_factor = pow(cells->response_factor, ticks);
 
-	age_marks(cells);
+	age_marks(cells, connect_factor, response_factor);
+	renew_members(cells);
 	rows_decay(&cells->rows, connect_factor, response_factor);
 	prefixes_decay(&cells->prefixes, response_factor);
 	cells->connect_weight = late_weight(cells->connect_factor, ticks);
@@ -334,7 +349,7 @@ static void add_histogram(struct cells *cells, unsigned arm, const struct growth
 		if (!growth->latency[i])
 			continue;
 		cells->arm[arm].bucket[i] += growth->latency[i];
-		prefix->bucket[arm][i] += (float)growth->latency[i];
+		prefix->bucket[arm][i] += (float)(cells->response_weight * growth->latency[i]);
 	}
 }
 
@@ -354,6 +369,10 @@ static int teach(struct cells *cells, const struct larch_cell *key, const struct
 		add_histogram(cells, key->arm, growth, prefix);
 	}
 	tally += cells->column[key->backend];
+	if (tally->responses >= RENEW_LEAST_ROW)
+		renew_add(&cells->renew, (size_t)cells->column[key->backend], key->source,
+			  (double)sum[RESPONSES], (double)sum[WORK_US],
+			  tally->work_us / tally->responses);
 	tally->connects += cells->connect_weight * (double)sum[CONNECTS];
 	tally->connect_us += cells->connect_weight * (double)sum[CONNECT_US];
 	tally->responses += cells->response_weight * (double)sum[RESPONSES];
@@ -365,18 +384,19 @@ static int teach(struct cells *cells, const struct larch_cell *key, const struct
 }
 
 /* The cell's own recent samples; what is left of buckets that had become nothing goes first. */
-static void note_recent(struct mark *mark, const struct growth *growth)
+static void note_recent(const struct cells *cells, struct mark *mark, const struct growth *growth)
 {
 	const uint64_t *sum = growth->sum;
+	float weight = (float)cells->response_weight, connect_weight = (float)cells->connect_weight;
 
 	for (unsigned i = 0; sum[RESPONSES] && i < mark->length; i++) {
 		float left = mark->responses > 0 ? mark->bucket[i].recent : 0;
 
-		mark->bucket[i].recent = left + (float)growth->latency[mark->first + i];
+		mark->bucket[i].recent = left + weight * (float)growth->latency[mark->first + i];
 	}
-	mark->responses += (float)sum[RESPONSES];
-	mark->connects += (float)sum[CONNECTS];
-	mark->connect_us += (float)sum[CONNECT_US];
+	mark->responses += weight * (float)sum[RESPONSES];
+	mark->connects += connect_weight * (float)sum[CONNECTS];
+	mark->connect_us += connect_weight * (float)sum[CONNECT_US];
 }
 
 /* Takes what is new in a cell whose mark differs from what it holds now. */
@@ -395,7 +415,7 @@ static int take(struct cells *cells, const struct larch_cell *key, struct mark *
 	if (err == -ENOMEM)
 		return err;
 	if (!err && cells->column[key->backend] >= 0)
-		note_recent(mark, &growth);
+		note_recent(cells, mark, &growth);
 	cells->refused += err == -ERANGE;
 	mark->idle = 0;
 	set_mark(mark, now);

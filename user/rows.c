@@ -245,6 +245,12 @@ void rows_decay(struct rows *rows, double connect_factor, double response_factor
 		fold(rows, ordinary_limit(rows) - ordinary_limit(rows) / 8);
 }
 
+void rows_scale(struct rows *rows, size_t member, double factor)
+{
+	for (size_t row = 0; row < rows->count; row++)
+		row_tally(rows, row)[member].work_us *= factor;
+}
+
 int rows_members(struct rows *rows, const int *from, size_t members)
 {
 	struct tally *tally = calloc(rows->capacity * members + 1, sizeof(*tally));

@@ -44,5 +44,8 @@ struct tally *rows_get(struct rows *rows, const struct larch_cell *cell);
 /* Forgets by factors, drops rows with nothing left, and makes room in a table that is full. */
 void rows_decay(struct rows *rows, double connect_factor, double response_factor);
 
+/* Multiplies the server times of a member. */
+void rows_scale(struct rows *rows, size_t member, double factor);
+
 /* Orders the rows by their features. -ENOMEM: they stay as they were. */
 int rows_sort(struct rows *rows);

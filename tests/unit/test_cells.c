@@ -132,6 +132,29 @@ Test(cells, both_arms_teach_and_are_kept_apart_for_the_judge)
 	cells_free(cells);
 }
 
+/* benefit's leaves and prefixes fade like the table that the tree is made of. */
+Test(cells, a_late_tick_fades_all_alike)
+{
+	static struct cells_leaf leaf[LARCH_MAX_LEAVES];
+	static const struct larch_tree one = {.leaves = 1};
+	struct cells *cells = cells_test_new();
+	struct cells_prefix prefix;
+	struct table table;
+
+	cells_feed(cells, cells_key(9, 5, 0), cells_flows(100, 1000));
+	cells_begin(cells, CELLS_SERVER);
+	cells_feed(cells, cells_key(9, 5, 0), cells_flows(180, 1000));
+	table = cells_test_table(cells);
+	cr_expect_lt(table.tally[0].responses, 50 + 80);
+	cells_leaves(cells, &one, leaf);
+	cr_expect_float_eq(latency_count(&leaf[0].arm[0]), table.tally[0].responses, 0.01, "%f, %f",
+			   latency_count(&leaf[0].arm[0]), table.tally[0].responses);
+	cr_expect_float_eq(leaf[0].connects[0], table.tally[0].connects, 0.01);
+	cr_assert_eq(cells_prefixes(cells, &prefix, 1), 1);
+	cr_expect_float_eq(latency_count(&prefix.arm[0]), table.tally[0].responses, 0.01);
+	cells_free(cells);
+}
+
 Test(cells, histograms_grow_into_buckets_on_both_sides)
 {
 	static const uint32_t us[] = {1000, 60, 900000, 3, 59000000};
