@@ -4,6 +4,7 @@
 // own). Out: tables on stdout, a report in HTML and JSON.
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,15 @@ static void name_after(const char *file, char name[CONFIG_NAME_MAX])
 // What is asked of a host that is not ours must be something that can be asked.
 static int check_target(const char *file, const struct hatest_scenario *scenario)
 {
+	const struct hatest_thresholds *asked = &scenario->thresholds;
+
+	if (options.has_target && (!isnan(asked->lost) || !isnan(asked->p99_over_static))) {
+		fprintf(stderr,
+			"%s: with --target the thresholds 'lost' and 'p99_over_static' cannot be "
+			"measured\n",
+			file);
+		return -EINVAL;
+	}
 	for (size_t i = 0; options.has_target && i < scenario->events; i++) {
 		if (!hatest_do_needs_lab(scenario->event[i].what))
 			continue;
@@ -411,6 +421,32 @@ static int find_source(void)
 	return 0;
 }
 
+// These become words of an order to the lab.
+static int check_word(const char *option, const char *text)
+{
+	for (const char *at = text; at && *at; at++) {
+		if (*at > ' ' && *at <= '~')
+			continue;
+		fprintf(stderr, "larch-hatest: --%s '%s' has a character that cannot be sent\n",
+			option, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+// A report that cannot be written is better known before the runs than after them.
+static int check_writable(const char *file)
+{
+	FILE *out = file ? fopen(file, "ae") : NULL;
+
+	if (out)
+		fclose(out);
+	if (!file || out)
+		return 0;
+	fprintf(stderr, "larch-hatest: cannot write %s: %s\n", file, strerror(errno));
+	return -EINVAL;
+}
+
 static int complete(void)
 {
 	static const char *const ours[] = {"larch", "static"};
@@ -420,6 +456,9 @@ static int complete(void)
 		fprintf(stderr, "larch-hatest: --against needs the lab, which --target has not\n");
 		return -EINVAL;
 	}
+	if (check_word("source", options.source) || check_word("host", options.host) ||
+	    check_writable(options.json) || check_writable(options.html))
+		return -EINVAL;
 	if (!options.has_target && (options.source || options.host)) {
 		fprintf(stderr, "larch-hatest: --source and --host go with --target\n");
 		return -EINVAL;

@@ -120,7 +120,10 @@ struct hatest_action {
 	char label[96]; // for people
 };
 
-// hatest_timeline.c: all events in the order of time; how many. `out` has HATEST_ACTIONS places.
+// hatest_timeline.c: the backends, a bit each, that a good balancer sends nobody to while this
+// occurrence of an event lasts. `members` are those in service.
+uint32_t hatest_affected(const struct hatest_event *event, uint32_t turn, uint32_t members);
+// All events in the order of time; how many. `out` has HATEST_ACTIONS places.
 size_t hatest_timeline(const struct hatest_scenario *scenario, struct hatest_action *out);
 
 // ---- what happened: samples and what they say ----------------------------------------------

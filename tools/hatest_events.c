@@ -162,6 +162,8 @@ static void read_members(const struct setting *item, const struct hatest_lab *la
 		setting_fail(&list, "only a reload has members");
 		return;
 	}
+	if (!setting_list(&list))
+		return;
 	for (size_t i = 0; i < setting_count(&list); i++) {
 		struct setting member = setting_item(&list, i);
 

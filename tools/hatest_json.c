@@ -17,6 +17,7 @@
 // "never" for times that did not come. failed: share of a step's requests without an answer in
 // time. disturbed: thresholds were not met, but the load itself was late.
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hatest.h"
@@ -30,6 +31,21 @@ static json_t *real(double value)
 	if (isinf(value))
 		return json_string("never");
 	return json_real(round(value * 1e6) / 1e6);
+}
+
+// Names of files and outputs of commands may be anything; and what was cut, was cut at a byte.
+static json_t *words(const char *text)
+{
+	json_t *out = json_string(text);
+	char *plain = out ? NULL : strdup(text);
+
+	for (char *at = plain; at && *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	if (plain)
+		out = json_string(plain);
+	free(plain);
+	return out;
 }
 
 static json_t *count(uint64_t value)
@@ -84,10 +100,10 @@ static json_t *events_json(const struct hatest_result *result)
 	json_t *out = json_array();
 
 	for (size_t i = 0; i < result->actions; i++)
-		json_array_append_new(out, json_pack("{s:o, s:o, s:s}", "at_s",
+		json_array_append_new(out, json_pack("{s:o, s:o, s:o}", "at_s",
 						     real(result->action[i].at_s), "end_s",
 						     real(result->action[i].end_s), "what",
-						     result->action[i].label));
+						     words(result->action[i].label)));
 	return out;
 }
 
@@ -114,10 +130,10 @@ static json_t *result_json(const struct hatest_result *result)
 
 	for (size_t i = 0; ran && i < result->runs; i++)
 		json_array_append_new(runs, run_json(&result->run[i], scenario));
-	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-			 scenario->name, "title", scenario->title, "about", scenario->about, "met",
-			 result->met, "disturbed", result->disturbed, "error",
-			 ran ? json_null() : json_string(result->error), "duration_s",
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			 words(scenario->name), "title", words(scenario->title), "about",
+			 words(scenario->about), "met", result->met, "disturbed", result->disturbed,
+			 "error", ran ? json_null() : words(result->error), "duration_s",
 			 real(scenario->load.duration_s), "warm_s", real(scenario->load.warm_s),
 			 "events", events_json(result), "runs", runs, "thresholds",
 			 verdicts_json(result));
@@ -131,7 +147,10 @@ json_t *hatest_json(const struct hatest_result *results, size_t count_of,
 
 	for (size_t i = 0; i < count_of; i++) {
 		met &= results[i].met;
-		json_array_append_new(all, result_json(&results[i]));
+		if (json_array_append_new(all, result_json(&results[i]))) {
+			json_decref(all);
+			return NULL; // better none than one that lacks something
+		}
 	}
 	return json_pack("{s:i, s:b, s:o, s:o, s:b, s:o}", "version", 1, "short", options->is_short,
 			 "seed", count(options->seed), "target",

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "hatest.h"
 
 #define CLEAN_UP_S 30
+#define HANGS_S	   3
 
 volatile int hatest_interrupted;
 
@@ -137,6 +139,7 @@ static void become(const struct hatest_options *options, const struct hatest_sce
 	int errors;
 
 	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM); // also while it waits for a command that does not end
 	signal(SIGPIPE, SIG_DFL);
 	set_all(options, scenario, balancer);
 	dup2(in, STDIN_FILENO);
@@ -289,15 +292,22 @@ int hatest_labs_sleep(struct hatest_process *labs, size_t count, double seconds)
 	return listen_until(labs, count, clock_now() + (uint64_t)(seconds * 1e9), false);
 }
 
-// Input that ends is a wish, SIGTERM an order, SIGKILL for one that obeys neither.
+// Input that ends is a wish, SIGTERM an order, SIGKILL for one that obeys neither. A lab that waits
+// for one of its own is free when that has got a SIGTERM, too; once it cleans up it ignores them.
 static void lab_wait_end(struct hatest_process *lab)
 {
-	uint64_t deadline = clock_now() + CLEAN_UP_S * NS_PER_S;
+	uint64_t began = clock_now(), waited;
 	struct timespec pause = {.tv_nsec = 20 * NS_PER_MS};
+	bool told = false;
 
 	while (waitpid(lab->pid, NULL, WNOHANG) == 0) {
-		if (clock_now() > deadline)
+		waited = clock_now() - began;
+		if (waited > CLEAN_UP_S * NS_PER_S) {
 			kill(-lab->pid, SIGKILL);
+		} else if (waited > HANGS_S * NS_PER_S && !told) {
+			kill(-lab->pid, SIGTERM);
+			told = true;
+		}
 		nanosleep(&pause, NULL);
 	}
 }

@@ -281,18 +281,20 @@ static double began_s(const struct play *play, size_t number, const char *name, 
 
 static int read_run(struct play *play, size_t number)
 {
-	static const char *const loads[] = {"load", "crowd"};
 	struct hatest_run *run = &play->result->run[number];
 	int error = 0;
 
-	for (size_t i = 0; i < 2 && !error; i++) {
-		char log[300];
+	// The load, and what crowds there were: crowd1, crowd2 ...
+	for (size_t i = 0; !error; i++) {
+		char log[300], name[32] = "load";
 		double at_s;
 
-		snprintf(log, sizeof(log), "%s/%s.log", play->dir[number], loads[i]);
+		if (i > 0)
+			snprintf(name, sizeof(name), "crowd%zu", i);
+		snprintf(log, sizeof(log), "%s/%s.log", play->dir[number], name);
 		if (i > 0 && access(log, F_OK))
-			continue;
-		at_s = began_s(play, number, loads[i], &run->late_p99_ms);
+			break;
+		at_s = began_s(play, number, name, &run->late_p99_ms);
 		error = isnan(at_s) ? -ENODATA
 				    : hatest_samples_read(&run->samples, log, at_s,
 							  play->result->scenario.load.requests);

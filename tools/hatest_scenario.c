@@ -158,6 +158,16 @@ static void read_lab(const struct setting *root, struct hatest_lab *out)
 	out->learning = learning == 1;
 }
 
+// It goes into a request's first line.
+static bool is_path(const char *text)
+{
+	bool good = *text == '/';
+
+	for (; *text; text++)
+		good &= *text > ' ' && *text <= '~';
+	return good;
+}
+
 static void read_load(const struct setting *root, struct hatest_load *out)
 {
 	static const char *const keys[] = {"rate", "requests",	    "gap",     "body",
@@ -181,8 +191,9 @@ static void read_load(const struct setting *root, struct hatest_load *out)
 	if (out->timeout_s < out->in_time_s)
 		setting_fail(&load, "timeout is less than in_time (%g s): no answer could be late",
 			     out->in_time_s);
-	if (*out->path && *out->path != '/')
-		setting_fail(&load, "path is '%s'; expected to begin with '/'", out->path);
+	if (*out->path && !is_path(out->path))
+		setting_fail(&load, "path is '%s'; expected to begin with '/', without spaces",
+			     out->path);
 }
 
 static void read_thresholds(const struct setting *root, struct hatest_thresholds *out)
@@ -205,6 +216,39 @@ static void read_thresholds(const struct setting *root, struct hatest_thresholds
 	read_duration(&all, "recover", 0, LONGEST_S, &out->recover);
 }
 
+static bool hits_a_backend(const struct hatest_scenario *scenario)
+{
+	for (size_t i = 0; i < scenario->events; i++) {
+		const struct hatest_event *event = &scenario->event[i];
+
+		for (uint32_t turn = 0; turn < event->times; turn++)
+			if (hatest_affected(event, turn, scenario->lab.members))
+				return true;
+	}
+	return false;
+}
+
+// A threshold that nothing is measured for would be none.
+static void check_thresholds(const struct setting *root, const struct hatest_scenario *scenario)
+{
+	const struct hatest_thresholds *asked = &scenario->thresholds;
+	struct setting all, setting;
+
+	if (root->tree->errors->count || !setting_get(root, "thresholds", &all))
+		return;
+	if (!isnan(asked->detect) && !hits_a_backend(scenario) &&
+	    setting_get(&all, "detect", &setting))
+		setting_fail(&setting, "no event hits a backend: there is nothing to detect");
+	if (!isnan(asked->recover) && !scenario->events && setting_get(&all, "recover", &setting))
+		setting_fail(&setting, "there is no event to recover from");
+	if (!isnan(asked->p99_ratio) && !scenario->events &&
+	    setting_get(&all, "p99_ratio", &setting))
+		setting_fail(&setting, "there is no event, and so no time before and during it");
+	if (!isnan(asked->p99_over_static) && !scenario->lab.learning &&
+	    setting_get(&all, "p99_over_static", &setting))
+		setting_fail(&setting, "with 'learning: off' there are no static weights beside");
+}
+
 static void read_root(const struct setting *root, struct hatest_scenario *out)
 {
 	static const char *const keys[] = {"title",  "about",	   "lab", "load",
@@ -220,6 +264,7 @@ static void read_root(const struct setting *root, struct hatest_scenario *out)
 	read_load(root, &out->load);
 	read_thresholds(root, &out->thresholds);
 	hatest_events_read(root, out);
+	check_thresholds(root, out);
 }
 
 int hatest_scenario_parse(const char *text, size_t length, struct hatest_scenario *out,

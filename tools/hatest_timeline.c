@@ -135,8 +135,7 @@ static void order(const struct hatest_scenario *scenario, const struct hatest_ev
 	}
 }
 
-// The backends that a good balancer sends nobody to while it lasts. `members` are those in service.
-static uint32_t affected(const struct hatest_event *event, uint32_t turn, uint32_t members)
+uint32_t hatest_affected(const struct hatest_event *event, uint32_t turn, uint32_t members)
 {
 	switch (event->what) {
 	case HATEST_SLOW:
@@ -185,7 +184,7 @@ static size_t add(const struct hatest_scenario *scenario, const struct hatest_ev
 	order(scenario, event, turn, &orders);
 	if (!away && lasts(event))
 		begin.end_s = scenario->load.duration_s;
-	begin.affects = affected(event, turn, scenario->lab.members);
+	begin.affects = hatest_affected(event, turn, scenario->lab.members);
 	snprintf(begin.command, sizeof(begin.command), "%s", orders.begin);
 	snprintf(begin.label, sizeof(begin.label), "%s", orders.label);
 	out[0] = begin;

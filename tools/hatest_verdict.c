@@ -21,9 +21,7 @@ size_t hatest_judge(const struct hatest_scenario *scenario, const struct hatest_
 {
 	const struct hatest_thresholds *asked = &scenario->thresholds;
 	double ratio = larch->part[1].p99 / larch->part[0].p99;
-	// Nothing to detect or to recover from is as good as at once.
-	double detect = isnan(larch->detect_s) ? 0 : larch->detect_s;
-	double recover = isnan(larch->recover_s) ? 0 : larch->recover_s;
+	// What could not be measured (NAN) meets nothing: no comparison with it holds.
 	double over = fixed ? larch->part[1].p99 / fixed->part[1].p99 : NAN;
 	bool fully = !is_short;
 	size_t count = 0;
@@ -51,8 +49,10 @@ size_t hatest_judge(const struct hatest_scenario *scenario, const struct hatest_
 		      (struct hatest_verdict){"lost", asked->lost, larch->lost, false, fully,
 					      false});
 	judge(out, &count,
-	      (struct hatest_verdict){"detect", asked->detect, detect, false, fully, false});
+	      (struct hatest_verdict){"detect", asked->detect, larch->detect_s, false, fully,
+				      false});
 	judge(out, &count,
-	      (struct hatest_verdict){"recover", asked->recover, recover, false, fully, false});
+	      (struct hatest_verdict){"recover", asked->recover, larch->recover_s, false, fully,
+				      false});
 	return count;
 }

@@ -108,6 +108,32 @@ test_scenario_of_ones_own_with_a_hook_and_keys_of_larchd() {
 		check "not answered" "$(figure_of larch availability) < 1" && expect_nothing_left
 }
 
+test_crowds_that_come_again_are_all_counted() {
+	scenario <<-END
+		lab: {backends: 2, learning: off}
+		load: {rate: 20, requests: 1, long: 0, warm: 0s, duration: 4s}
+		events: [{at: 500ms, do: crowd, factor: 6, for: 1s, every: 1500ms, times: 2}]
+	END
+	expect_status 0 --json "$json" "$E2E_WORK/mine.yaml" || return
+	check "requests" "$(figure_of larch requests) > 250"
+}
+
+# In the report, where a name is an attribute's value; in the JSON, which is UTF-8.
+test_names_and_outputs_of_any_kind_are_reported() {
+	local name=$'x" onload="y<\xff'
+	scenario <<-END
+		lab: {backends: 2, learning: off}
+		load: {rate: 20, long: 0, warm: 0s, duration: 2s}
+		events: [{at: 500ms, do: run, command: 'printf "\\377<b>"; exit 1'}]
+	END
+	mv "$E2E_WORK/mine.yaml" "$E2E_WORK/$name.yaml"
+	expect_status 3 --json "$json" --html "$html" "$E2E_WORK/$name.yaml" || return
+	check "scenarios in the JSON" "$(figure scenarios '#') == 1" || return
+	grep -q '" onload' "$html" && fail "a name leaves its attribute" && return
+	grep -q '<b>' "$html" && fail "an output is markup" && return
+	expect_status 2 --json "$E2E_WORK/nowhere/x.json" steady
+}
+
 test_threshold_that_is_not_met_is_status_1() {
 	scenario <<-END
 		lab: {backends: 2, learning: off}
@@ -208,6 +234,28 @@ test_interrupted_test_leaves_nothing() {
 # Its labs see the end of their orders.
 test_killed_test_leaves_nothing() {
 	interrupted KILL 137
+}
+
+# hook_hangs SIGNAL STATUS
+hook_hangs() {
+	local pid
+	rm -f "$E2E_WORK/hangs"
+	LAB_ID=$LAB_ID-ha "$BUILD/larch-hatest" "$E2E_WORK/mine.yaml" >"$out" 2>&1 &
+	pid=$!
+	eventually 40 "the hook" test -e "$E2E_WORK/hangs" || return
+	kill "-$1" $pid
+	wait $pid
+	same "exit status" $? "$2" && expect_nothing_left || return
+	! pgrep -f "sleep 98765" >/dev/null || fail "the hook lives on"
+}
+
+test_hook_that_hangs_outlives_neither_an_interrupt_nor_a_kill() {
+	scenario <<-END
+		lab: {backends: 2, learning: off}
+		load: {rate: 20, long: 0, warm: 0s, duration: 60s}
+		events: [{at: 500ms, do: run, command: "touch $E2E_WORK/hangs; sleep 98765; true"}]
+	END
+	hook_hangs TERM 143 && hook_hangs KILL 137
 }
 
 run_tests "$@"

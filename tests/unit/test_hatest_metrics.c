@@ -183,6 +183,17 @@ Test(hatest_verdict, only_what_is_asked_is_judged)
 	cr_expect(verdict[1].judged && verdict[1].met);
 }
 
+Test(hatest_verdict, what_was_asked_and_could_not_be_measured_is_not_met)
+{
+	begin(10);
+	metrics = (struct hatest_metrics){.detect_s = NAN, .recover_s = NAN};
+	scenario.thresholds.detect = 1;
+	scenario.thresholds.recover = 1;
+	cr_assert_eq(hatest_judge(&scenario, &metrics, NULL, false, verdict), 2);
+	cr_expect(verdict[0].judged && !verdict[0].met);
+	cr_expect(verdict[1].judged && !verdict[1].met);
+}
+
 Test(hatest_verdict, a_shortened_run_is_judged_by_what_must_never_happen)
 {
 	begin(10);

@@ -63,6 +63,7 @@ Test(hatest_scenario, all_keys_are_read)
 			   "load: {rate: 10, requests: 3, gap: 20ms, body: 7, long: 1, "
 			   "long_interval: 100ms, in_time: 500ms, timeout: 2s, warm: 0s, "
 			   "duration: 4s, path: /x}\n"
+			   "events: [{at: 1s, do: kill, backend: b1}]\n"
 			   "thresholds: {availability: 0.5, broken: 1, detect: 1s, lost: 3}\n"
 			   "...\n"),
 		     0, "%s", errors.error[0].text);
@@ -92,6 +93,20 @@ Test(hatest_scenario, what_is_wrong_is_said_with_its_place)
 	refuses(TITLE "lab: {web: {port: 8}}\n...\n", 2, 12, "the lab itself sets 'port'");
 	refuses(TITLE "thresholds: {availability: 2}\n...\n", 2, 28, "from 0 to 1");
 	refuses(TITLE, 2, 1, "closing line");
+	refuses(TITLE "load: {path: \"/a --rate 9\"}\n...\n", 2, 7, "without spaces");
+}
+
+Test(hatest_scenario, thresholds_that_nothing_is_measured_for_are_refused)
+{
+	refuses(TITLE "thresholds: {detect: 1s}\n...\n", 2, 22, "nothing to detect");
+	refuses(TITLE "thresholds: {recover: 1s}\n...\n", 2, 23, "no event");
+	refuses(TITLE "thresholds: {p99_ratio: 2}\n...\n", 2, 25, "no event");
+	refuses(TITLE "lab: {learning: off}\nthresholds: {p99_over_static: 1}\n...\n", 3, 31,
+		"no static weights");
+	refuses(TITLE "events: [{at: 1s, do: reload, members: []}]\n...\n", 2, 40, "");
+	cr_assert_eq(parse(TITLE "events: [{at: 1s, do: reload, members: [b1, b2]}]\n"
+				 "thresholds: {detect: 1s}\n...\n"),
+		     0, "%s", errors.error[0].text);
 }
 
 Test(hatest_scenario, events_that_make_no_sense_are_refused)

@@ -24,6 +24,10 @@ void svg_text(FILE *out, const char *text)
 			fputs("&amp;", out);
 		else if (*text == '<')
 			fputs("&lt;", out);
+		else if (*text == '"')
+			fputs("&quot;", out); // it may stand in an attribute
+		else if ((unsigned char)*text < ' ')
+			fputc('?', out); // XML knows no such character
 		else
 			fputc(*text, out);
 	}
