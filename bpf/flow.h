@@ -2,6 +2,7 @@
 /* Stage 4: the flow table. Which backend does this flow belong to, and where is room for it? */
 #pragma once
 
+#include "larch/measure.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -341,7 +342,7 @@ STAGE int flow_room(struct packet *packet, __u32 state)
 /* Is the flow's backend thought to owe it an answer? Connects count only where SYNs do. */
 static __always_inline bool flow_is_owed(const struct packet *packet, union larch_timing timing)
 {
-	if (timing.phase == LARCH_PHASE_CONNECT || timing.phase == LARCH_PHASE_CONNECT_AGAIN)
+	if (larch_phase_connects(timing.phase))
 		return packet->flags & LARCH_COUNT_SYNS;
 	return larch_phase_waits(timing.phase);
 }
@@ -356,8 +357,11 @@ static __always_inline void flow_forget(const struct packet *packet, union larch
 	if (identity.state == LARCH_FLOW_FREE || !flow_is_owed(packet, timing))
 		return;
 	live = bpf_map_lookup_elem(&larch_live, &backend);
-	if (live)
-		__sync_fetch_and_add(&live->in_flight, -1);
+	if (!live)
+		return;
+	larch_released(live);
+	if (larch_phase_connects(timing.phase))
+		larch_connect_ends(live);
 }
 
 static __always_inline void flow_count_eviction(union larch_identity identity)

@@ -43,12 +43,12 @@ static __always_inline __u32 sample_connect_us(const struct packet *packet)
 	return larch_connect_us(packet->identity.connect);
 }
 
-/* The backend owes one answer more; returns how many it owed before. */
+/* The backend owes one answer more; returns how many other requests it has. */
 static __always_inline __u32 sample_owes(const struct packet *packet, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
 
-	return live ? larch_owes(live, now) : 0;
+	return live ? larch_request_begins(live, now) : 0;
 }
 
 static __always_inline void sample_gave(const struct packet *packet, __u64 now)
@@ -59,12 +59,27 @@ static __always_inline void sample_gave(const struct packet *packet, __u64 now)
 		larch_gave(live, now);
 }
 
-static __always_inline void sample_released(const struct packet *packet)
+/* The connect was answered. */
+static __always_inline void sample_gave_connect(const struct packet *packet, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
 
-	if (live)
-		larch_released(live);
+	if (!live)
+		return;
+	larch_gave(live, now);
+	larch_connect_ends(live);
+}
+
+/* Nobody waits any more for what the phase says. */
+static __always_inline void sample_released(const struct packet *packet, __u32 phase)
+{
+	struct larch_live *live = sample_live(packet);
+
+	if (!live)
+		return;
+	larch_released(live);
+	if (larch_phase_connects(phase))
+		larch_connect_ends(live);
 }
 
 static __always_inline void sample_refused(const struct packet *packet, __u64 now)
@@ -78,8 +93,13 @@ static __always_inline void sample_refused(const struct packet *packet, __u64 no
 /* A SYN was sent. */
 static __always_inline void sample_syn(struct packet *packet)
 {
-	if (packet->policy.signal != LARCH_SIGNAL_NONE && packet->flags & LARCH_COUNT_SYNS)
-		sample_owes(packet, packet_now(packet));
+	struct larch_live *live;
+
+	if (packet->policy.signal == LARCH_SIGNAL_NONE || !(packet->flags & LARCH_COUNT_SYNS))
+		return;
+	live = sample_live(packet);
+	if (live)
+		larch_connect_begins(live, packet_now(packet));
 }
 
 static __always_inline void sample_count_opened(const struct packet *packet, bool clear)
@@ -109,8 +129,8 @@ static __always_inline void sample_connected(struct packet *packet, struct larch
 	}
 	flow_set(packet, flow, identity);
 	sample_count_opened(packet, timing->phase == LARCH_PHASE_CONNECT);
-	if (larch_phase_waits(timing->phase) && packet->flags & LARCH_COUNT_SYNS)
-		sample_gave(packet, now);
+	if (larch_phase_connects(timing->phase) && packet->flags & LARCH_COUNT_SYNS)
+		sample_gave_connect(packet, now);
 	timing->phase = LARCH_PHASE_FRESH;
 	timing->acked = packet->acknowledged & ACKED_MASK;
 }
@@ -236,7 +256,7 @@ static __always_inline void sample_flow(struct packet *packet, struct larch_flow
 		   (packet->tcp_flags & TCP_RST ||
 		    larch_stamp_age(identity.stamp, packet->stamp) >= LARCH_REQUEST_STAMPS)) {
 		if (flow_is_owed(packet, timing))
-			sample_released(packet);
+			sample_released(packet, timing.phase);
 		timing.phase = LARCH_PHASE_IDLE;
 	} else if (larch_phase_waits(timing.phase) &&
 		   (packet->acknowledged & ACKED_MASK) != timing.acked) {
@@ -384,7 +404,7 @@ STAGE int sample_answer(struct packet *packet)
 		sample_served(packet, &timing, &found);
 	} else if (reset && larch_phase_waits(timing.phase)) {
 		if (flow_is_owed(packet, timing))
-			sample_released(packet);
+			sample_released(packet, timing.phase);
 		sample_refused(packet, packet_now(packet));
 		timing.phase = LARCH_PHASE_IDLE;
 	}

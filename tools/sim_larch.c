@@ -178,8 +178,10 @@ static size_t larch_again(void *self, struct sim_flow *flow)
 
 		if (next == LARCH_NO_MEMBER || next == own)
 			continue;
-		live_of(larch, flow)->in_flight--;
-		larch_owes(&view.maps->live[view.plan->member[next]], flow->world->now_ns);
+		larch_released(live_of(larch, flow));
+		larch_connect_ends(live_of(larch, flow));
+		larch_connect_begins(&view.maps->live[view.plan->member[next]],
+				     flow->world->now_ns);
 		return view.plan->member[next];
 	}
 	return flow->backend;
@@ -191,7 +193,7 @@ static void larch_opened(void *self, struct sim_flow *flow)
 	uint64_t now = flow->world->now_ns;
 
 	flow->clock.start = now >> LARCH_START_SHIFT & LARCH_START_MASK;
-	larch_owes(live_of(self, flow), now);
+	larch_connect_begins(live_of(self, flow), now);
 }
 
 /* As sample_record(). */
@@ -225,6 +227,7 @@ static void larch_connected(void *self, struct sim_flow *flow)
 		flow->clock.connect = (uint16_t)larch_connect_code(found.connect_us);
 	}
 	larch_gave(live_of(self, flow), now);
+	larch_connect_ends(live_of(self, flow));
 	if (found.connect_us)
 		record(self, flow, &found);
 }
@@ -234,7 +237,8 @@ static void larch_requested(void *self, struct sim_flow *flow)
 {
 	uint64_t now = flow->world->now_ns;
 
-	flow->clock.queue = (uint8_t)larch_queue_code(larch_owes(live_of(self, flow), now));
+	flow->clock.queue =
+		(uint8_t)larch_queue_code(larch_request_begins(live_of(self, flow), now));
 	flow->clock.start = now >> LARCH_START_SHIFT & LARCH_START_MASK;
 }
 
@@ -260,8 +264,9 @@ static void larch_answered(void *self, struct sim_flow *flow, bool timed)
  * here the recount comes at once. */
 static void larch_given_up(void *self, struct sim_flow *flow, bool connected)
 {
-	(void)connected;
 	larch_released(live_of(self, flow));
+	if (!connected)
+		larch_connect_ends(live_of(self, flow));
 }
 
 #define LARCH(variant, text, ...)                                                                  \

@@ -83,14 +83,15 @@ struct controller {
 	struct registry registry;
 	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
 	struct stage_time stage[STAGES];
-	struct checks *checks;		   /* active health checks */
-	struct entries *entries;	   /* what larch_vips holds; NULL: not written yet */
-	bool verdicts;			   /* of health checks, that have not taken effect yet */
-	bool addresses_changed;		   /* of tunnels or backends, since they were written */
-	struct nodes nodes;		   /* leader and followers */
-	struct flows_count flows;	   /* of the last walk */
-	int64_t leak[LARCH_MAX_BACKENDS];  /* live count less counted, at the last walk */
-	struct interface_state *interface; /* of those that the program was attached to */
+	struct checks *checks;		  /* active health checks */
+	struct entries *entries;	  /* what larch_vips holds; NULL: not written yet */
+	bool verdicts;			  /* of health checks, that have not taken effect yet */
+	bool addresses_changed;		  /* of tunnels or backends, since they were written */
+	struct nodes nodes;		  /* leader and followers */
+	struct flows_count flows;	  /* of the last walk */
+	int64_t leak[LARCH_MAX_BACKENDS]; /* live count less counted, at the last walk */
+	int64_t connects_leak[LARCH_MAX_BACKENDS]; /* the same of connects alone */
+	struct interface_state *interface;	   /* of those that the program was attached to */
 	size_t interface_count;
 	struct announce announce;
 	uint64_t ticks;

@@ -97,8 +97,10 @@ static void visit(struct larch_flow *flow, uint32_t now, uint64_t now_ns, int co
 		out->flows[identity.backend]++;
 		out->silent[identity.backend] += age >= FLOWS_SILENT_STAMPS;
 	}
-	if (is_waiting(identity, timing, age, count_syns))
+	if (is_waiting(identity, timing, age, count_syns)) {
 		out->waiting[identity.backend]++;
+		out->connecting[identity.backend] += larch_phase_connects(timing.phase);
+	}
 }
 
 void flows_walk(struct larch_bucket *bucket, size_t buckets, uint32_t now, uint64_t now_ns,

@@ -19,12 +19,13 @@
 #define FLOWS_SILENT_STAMPS (LARCH_STAMP_MASK - 64)
 
 struct flows_count {
-	uint32_t flows[LARCH_MAX_BACKENDS];    /* that need their backend */
-	uint32_t silent[LARCH_MAX_BACKENDS];   /* of these, for about an hour or longer */
-	uint32_t waiting[LARCH_MAX_BACKENDS];  /* requests and connects not answered */
-	uint32_t given_up[LARCH_MAX_BACKENDS]; /* SYNs that counted as waiting until this walk */
-	uint32_t open, syn, closing;	       /* over all backends */
-	uint32_t cleared;		       /* dead ones removed by this walk */
+	uint32_t flows[LARCH_MAX_BACKENDS];	 /* that need their backend */
+	uint32_t silent[LARCH_MAX_BACKENDS];	 /* of these, for about an hour or longer */
+	uint32_t waiting[LARCH_MAX_BACKENDS];	 /* requests and connects not answered */
+	uint32_t connecting[LARCH_MAX_BACKENDS]; /* of these, connects */
+	uint32_t given_up[LARCH_MAX_BACKENDS];	 /* SYNs that counted as waiting until this walk */
+	uint32_t open, syn, closing;		 /* over all backends */
+	uint32_t cleared;			 /* dead ones removed by this walk */
 };
 
 /*

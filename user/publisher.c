@@ -291,12 +291,18 @@ void publisher_correct(struct datapath *datapath, uint32_t id, int32_t differenc
 	__atomic_fetch_add(&datapath->live[id].in_flight, difference, __ATOMIC_RELAXED);
 }
 
+void publisher_correct_connects(struct datapath *datapath, uint32_t id, int32_t difference)
+{
+	__atomic_fetch_add(&datapath->live[id].connecting, difference, __ATOMIC_RELAXED);
+}
+
 void publisher_given_up(struct datapath *datapath, uint32_t id, uint32_t count, uint64_t now)
 {
 	struct larch_live *live = &datapath->live[id];
 	uint64_t answered = __atomic_load_n(&live->answered, __ATOMIC_RELAXED);
 
 	publisher_correct(datapath, id, -(int32_t)count);
+	publisher_correct_connects(datapath, id, -(int32_t)count);
 	if (now < answered || now - answered < (uint64_t)LARCH_SYN_GIVEN_UP << LARCH_START_SHIFT)
 		return;
 	__atomic_store_n(&live->failed, now, __ATOMIC_RELAXED);

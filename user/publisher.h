@@ -65,8 +65,9 @@ int publisher_remove_backend(struct datapath *datapath, uint32_t id);
 void publisher_live(struct datapath *datapath, uint32_t id, uint32_t concurrency,
 		    const struct mix *mix);
 
-/* Corrects the count of requests in flight by a difference. */
+/* Corrects the count of requests in flight, or of the connects among them, by a difference. */
 void publisher_correct(struct datapath *datapath, uint32_t id, int32_t difference);
+void publisher_correct_connects(struct datapath *datapath, uint32_t id, int32_t difference);
 
 /*
  * So many SYNs to the backend were given up. They count as its failures if it has answered nobody

@@ -117,30 +117,47 @@ static void make_room(struct controller *controller)
  * Requests that were cancelled, and entries that were replaced, leave the live count too high. What
  * two walks in a row find too much (or too little) is corrected.
  */
-static void correct_leak(struct controller *controller, uint32_t id, int32_t live)
+static int32_t sure_leak(int64_t leak, int64_t *last)
 {
-	int64_t leak = (int64_t)live - controller->flows.waiting[id];
-	int64_t before = controller->leak[id];
-	int64_t sure = 0;
+	int64_t before = *last, sure = 0;
 
 	if (leak > 0 && before > 0)
 		sure = leak < before ? leak : before;
 	else if (leak < 0 && before < 0)
 		sure = leak > before ? leak : before;
-	controller->leak[id] = leak - sure;
-	if (sure)
-		publisher_correct(controller->datapath, id, (int32_t)-sure);
+	*last = leak - sure;
+	return (int32_t)sure;
+}
+
+/* Live counts of a backend, as they were just before the walk. */
+static void correct_leaks(struct controller *controller, uint32_t id, int32_t in_flight,
+			  int32_t connecting)
+{
+	const struct flows_count *flows = &controller->flows;
+	int64_t given_up = flows->given_up[id];
+	int32_t leak;
+
+	leak = sure_leak(in_flight - given_up - flows->waiting[id], &controller->leak[id]);
+	if (leak)
+		publisher_correct(controller->datapath, id, -leak);
+	leak = sure_leak(connecting - given_up - flows->connecting[id],
+			 &controller->connects_leak[id]);
+	if (leak)
+		publisher_correct_connects(controller->datapath, id, -leak);
 }
 
 static void walk_flows(struct controller *controller)
 {
 	struct flows_count *flows = &controller->flows;
 	uint64_t now = clock_now();
-	int32_t live[LARCH_MAX_BACKENDS];
+	int32_t in_flight[LARCH_MAX_BACKENDS], connecting[LARCH_MAX_BACKENDS];
 
-	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++)
-		live[i] =
-			__atomic_load_n(&controller->datapath->live[i].in_flight, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		const struct larch_live *live = &controller->datapath->live[i];
+
+		in_flight[i] = __atomic_load_n(&live->in_flight, __ATOMIC_RELAXED);
+		connecting[i] = __atomic_load_n(&live->connecting, __ATOMIC_RELAXED);
+	}
 	flows_walk(controller->datapath->flows, controller->datapath->buckets,
 		   datapath_stamp(controller->datapath), now,
 		   controller->datapath->settings->flags & LARCH_COUNT_SYNS, flows);
@@ -149,7 +166,7 @@ static void walk_flows(struct controller *controller)
 			continue;
 		if (flows->given_up[i])
 			publisher_given_up(controller->datapath, i, flows->given_up[i], now);
-		correct_leak(controller, i, live[i] - (int32_t)flows->given_up[i]);
+		correct_leaks(controller, i, in_flight[i], connecting[i]);
 		controller_leaving(controller, i);
 	}
 }

@@ -75,7 +75,8 @@ struct larch_live {
 	__u32 patience_us; /* for so long it may owe answers and be silent; 0: for ever */
 	/* written by the packet path */
 	__u32 slow_since; /* slowed since then, units of 2^20 ns; 0: it is not */
-	__u32 padding[2];
+	__s32 connecting; /* of those in flight: connects. A flood of SYNs is nothing else */
+	__u32 padding;
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");

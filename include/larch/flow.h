@@ -100,6 +100,12 @@ LARCH_INLINE int larch_phase_waits(__u32 phase)
 	return phase >= LARCH_PHASE_CONNECT && phase != LARCH_PHASE_DATAGRAM;
 }
 
+/* Is it a connect that the phase waits for? */
+LARCH_INLINE int larch_phase_connects(__u32 phase)
+{
+	return phase == LARCH_PHASE_CONNECT || phase == LARCH_PHASE_CONNECT_AGAIN;
+}
+
 /* Units from a start to a later moment of the monotonic clock, ns. */
 LARCH_INLINE __u32 larch_start_age(__u32 start, __u64 now)
 {

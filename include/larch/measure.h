@@ -61,6 +61,28 @@ LARCH_INLINE __u32 larch_owes(struct larch_live *live, __u64 now)
 	return before > 0 ? before : 0;
 }
 
+/* A connect begins, and is owed an answer. */
+LARCH_INLINE void larch_connect_begins(struct larch_live *live, __u64 now)
+{
+	larch_owes(live, now);
+	__sync_fetch_and_add(&live->connecting, 1);
+}
+
+/* A connect is in flight no more, however it has ended. */
+LARCH_INLINE void larch_connect_ends(struct larch_live *live)
+{
+	__sync_fetch_and_add(&live->connecting, -1);
+}
+
+/* A request begins; returns how many others the backend has at that time. */
+LARCH_INLINE __u32 larch_request_begins(struct larch_live *live, __u64 now)
+{
+	__u32 requests = (__u32)larch_requests(live);
+
+	larch_owes(live, now);
+	return requests;
+}
+
 /* It owes one less, for it has given one. */
 LARCH_INLINE void larch_gave(struct larch_live *live, __u64 now)
 {

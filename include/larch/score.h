@@ -61,6 +61,28 @@ LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 n
 	return (__u32)(LARCH_SLOWDOWN_ONE + (excess >> halvings));
 }
 
+/* Requests that the backend works on, or that are on their way. */
+LARCH_INLINE __u64 larch_requests(const struct larch_live *live)
+{
+	__s64 connects = live->connecting > 0 ? live->connecting : 0;
+	__s64 requests = (__s64)live->in_flight - connects;
+
+	return requests > 0 ? (__u64)requests : 0;
+}
+
+/*
+ * What a new flow would have before it: requests, and connects, each of them a request to come. Of
+ * these no more count than there are requests, and than keep the backend busy: nothing comes of a
+ * flood of SYNs, and who is served says who is busy.
+ */
+LARCH_INLINE __u64 larch_queue(const struct larch_live *live)
+{
+	__u64 connects = live->connecting > 0 ? (__u64)live->connecting : 0;
+	__u64 requests = larch_requests(live), most = requests + live->concurrency;
+
+	return requests + (connects < most ? connects : most);
+}
+
 /* How much longer than its patience the backend has owed answers and been silent; 0: it is not. */
 LARCH_INLINE __u32 larch_silence(const struct larch_live *live, __u64 now)
 {
@@ -113,7 +135,7 @@ LARCH_INLINE int larch_sick(const struct larch_live *live, __u64 now)
 LARCH_INLINE __u64 larch_score(const struct larch_cost *cost, const struct larch_live *live,
 			       __u64 now)
 {
-	__u64 queue = live->in_flight > 0 ? (__u64)live->in_flight : 0;
+	__u64 queue = larch_queue(live);
 	__u64 load = (1 << 16) + (queue > 0xffff ? 0xffff : queue) * live->share;
 	__u32 silence = larch_silence(live, now);
 	__u32 slowdown = larch_slowdown_with(live, silence, now);

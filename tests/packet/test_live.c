@@ -165,10 +165,27 @@ Test(live, connects_are_in_flight_if_syns_count)
 	count_syns();
 	say(SYN, 0, 0, 0);
 	cr_assert_eq(live()->in_flight, 1);
+	cr_assert_eq(live()->connecting, 1);
 	say(SYN, 0, 0, 0);
 	cr_assert_eq(live()->in_flight, 1);
+	cr_assert_eq(live()->connecting, 1);
 	say(ACK, 1, 1, 0);
 	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->connecting, 0);
+}
+
+Test(live, a_request_behind_a_connect_is_none)
+{
+	count_syns();
+	say(SYN, 0, 0, 0);
+	say(ACK, 1, 1, 0);
+	say(ACK | PSH, 1, 1, 100);
+	cr_assert_eq(live()->in_flight, 1);
+	cr_assert_eq(live()->connecting, 0);
+	client.source_port++;
+	say(SYN, 0, 0, 0);
+	cr_assert_eq(live()->in_flight, 2);
+	cr_assert_eq(live()->connecting, 1);
 }
 
 Test(live, a_reset_ends_a_connect)
@@ -177,8 +194,10 @@ Test(live, a_reset_ends_a_connect)
 	say(SYN, 0, 0, 0);
 	say(RST, 1, 0, 0);
 	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->connecting, 0);
 	say(RST, 1, 0, 0);
 	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->connecting, 0);
 }
 
 static void flood(uint32_t syns)
@@ -193,6 +212,7 @@ Test(live, unanswered_syns_that_lose_their_place_are_no_more_in_flight)
 	count_syns();
 	flood(50);
 	cr_assert_eq(live()->in_flight, LARCH_BUCKET_FLOWS);
+	cr_assert_eq(live()->connecting, LARCH_BUCKET_FLOWS);
 }
 
 /* What was not counted in must not be counted out, or a flood makes the backend look idle. */
@@ -200,9 +220,11 @@ Test(live, syns_do_not_count_while_they_are_not_to_be_counted)
 {
 	flood(50);
 	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->connecting, 0);
 	say(SYN, 0, 0, 0);
 	say(ACK, 1, 1, 0);
 	cr_assert_eq(live()->in_flight, 0);
+	cr_assert_eq(live()->connecting, 0);
 }
 
 /* No TCP sends that, but anybody can: its end must not be taken for a request's. */
@@ -217,6 +239,7 @@ Test(live, a_syn_that_claims_to_end_its_flow_counts_as_a_syn)
 		say(ACK, 1, 1, 0);
 		say(ACK, 1, 5000, 0);
 		cr_assert_eq(live()->in_flight, 0);
+		cr_assert_eq(live()->connecting, 0);
 	}
 }
 

@@ -92,6 +92,41 @@ Test(score, slow_answers_are_no_suspicion)
 	cr_assert(near_is_taken(&near, NOW));
 }
 
+/* Connects that nobody will complete, in any number, are no work: those who are served say who is
+ * busy. */
+Test(score, a_flood_of_syns_makes_nobody_look_busy)
+{
+	struct larch_live near = idle_live(), flooded = idle_live();
+	struct larch_measurement found = {.server_us = 100, .now = NOW};
+
+	near.in_flight = flooded.in_flight = 2;
+	for (int i = 0; i < 10000; i++)
+		larch_connect_begins(&flooded, NOW);
+	cr_assert_leq(larch_queue(&flooded), 2 * larch_queue(&near) + near.concurrency);
+	cr_assert(near_is_taken(&flooded, NOW));
+	found.queue = larch_request_begins(&flooded, NOW);
+	cr_assert_eq(found.queue, 2);
+	cr_assert_eq(larch_work_us(&flooded, &found), 100);
+}
+
+Test(score, connects_count_as_the_requests_that_they_will_be)
+{
+	struct larch_live live = idle_live();
+
+	larch_connect_begins(&live, NOW);
+	larch_connect_begins(&live, NOW);
+	cr_assert_eq(larch_queue(&live), 2);
+	larch_gave(&live, NOW);
+	larch_connect_ends(&live);
+	cr_assert_eq(larch_request_begins(&live, NOW), 0);
+	cr_assert_eq(larch_queue(&live), 2);
+	/* Counts of several CPUs may be seen in any order. */
+	live.connecting = 5;
+	cr_assert_leq(larch_queue(&live), 4);
+	live.connecting = -1;
+	cr_assert_eq(larch_queue(&live), 2);
+}
+
 /* One answer that took for ever is a tail; a second of them is trouble. */
 Test(score, slowness_is_found_within_a_dozen_answers_and_not_by_one)
 {
