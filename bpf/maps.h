@@ -148,6 +148,15 @@ struct {
 } larch_live SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LARCH_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct larch_bands);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} larch_bands SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LARCH_MAX_CELLS);
 	__type(key, struct larch_cell);

@@ -311,6 +311,16 @@ static __always_inline void sample_slowdown(const struct packet *packet, struct 
 		larch_slowdown_learn(live, &costs->member[plan->member_of[packet->backend]], found);
 }
 
+static __always_inline void sample_band(const struct packet *packet, const struct larch_live *live,
+					const struct larch_measurement *found)
+{
+	__u32 backend = packet->backend;
+	struct larch_bands *bands = bpf_map_lookup_elem(&larch_bands, &backend);
+
+	if (bands)
+		larch_bands_add(bands, live, found);
+}
+
 static __always_inline void sample_connect(const struct packet *packet, __u32 us)
 {
 	__u32 index = larch_connects_index(packet->service, packet->cell.arm);
@@ -321,8 +331,8 @@ static __always_inline void sample_connect(const struct packet *packet, __u32 us
 }
 
 /*
- * Remembers what was measured: in the cell that classify() found, if there is room, and in the
- * backend's slowdown.
+ * Remembers what was measured: in the cell that classify() found, if there is room, in the
+ * backend's bands and in its slowdown.
  */
 STAGE int sample_record(const struct packet *packet, const struct larch_measurement *found)
 {
@@ -339,8 +349,10 @@ STAGE int sample_record(const struct packet *packet, const struct larch_measurem
 		larch_samples_add(samples, live, found);
 	if (found->connect_us)
 		sample_connect(packet, found->connect_us);
-	if (found->response_us)
+	if (found->response_us) {
+		sample_band(packet, live, found);
 		sample_slowdown(packet, live, found);
+	}
 	return 0;
 }
 

@@ -132,6 +132,7 @@ static int map_all(struct datapath *datapath)
 	datapath->services = map_memory(object->maps.larch_services);
 	datapath->pressure = map_memory(object->maps.larch_pressure);
 	datapath->connects = map_memory(object->maps.larch_connects);
+	datapath->bands = map_memory(object->maps.larch_bands);
 	datapath->flows = map_memory(object->maps.larch_flows);
 	datapath->buckets = bpf_map__max_entries(object->maps.larch_flows);
 	datapath->backends = bpf_map__fd(object->maps.larch_backends);
@@ -144,7 +145,8 @@ static int map_all(struct datapath *datapath)
 	datapath->evidence = bpf_map__fd(object->maps.larch_evidence);
 	return datapath->settings && datapath->active && datapath->kernel->plans &&
 			       datapath->live && datapath->vips && datapath->services &&
-			       datapath->pressure && datapath->connects && datapath->flows
+			       datapath->pressure && datapath->connects && datapath->bands &&
+			       datapath->flows
 		       ? 0
 		       : -ENOMEM;
 }

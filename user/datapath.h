@@ -27,6 +27,7 @@ struct datapath {
 	struct larch_vip_slot *vips;	 /* [2 * LARCH_VIP_SLOTS] */
 	struct larch_service *services;	 /* [LARCH_MAX_SERVICES] */
 	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
+	struct larch_bands *bands;	 /* [LARCH_MAX_BACKENDS] */
 	struct larch_connects *connects; /* [LARCH_MAX_SERVICES * LARCH_ARMS] */
 	struct larch_bucket *flows;	 /* [buckets] */
 	uint32_t buckets;

@@ -248,6 +248,7 @@ int publisher_remove_backend(struct datapath *datapath, uint32_t id)
 	const struct larch_backend none = {};
 
 	memset(&datapath->live[id], 0, sizeof(datapath->live[id]));
+	memset(&datapath->bands[id], 0, sizeof(datapath->bands[id]));
 	return datapath_put_backend(datapath, id, &none);
 }
 

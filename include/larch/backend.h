@@ -2,6 +2,7 @@
 /* A backend as the packet path needs it: the ready outer header, and its live state. */
 #pragma once
 
+#include "minifloat.h"
 #include "types.h"
 
 enum larch_tunnel {
@@ -79,6 +80,33 @@ struct larch_live {
 	__u32 padding;
 } __attribute__((aligned(64)));
 
+/*
+ * How long requests took by how many others they met: what tells how many the backend serves at
+ * once. Half an octave of them to a band: 0, 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, and so on; the
+ * last one has all that is longer. Sums only grow.
+ */
+#define LARCH_BANDS	    16
+#define LARCH_BAND_MANTISSA 1
+
+struct larch_band {
+	__u64 requests;
+	__u64 server_us;
+	__u64 response_us; /* server and network together */
+};
+
+/* Entry of larch_bands. */
+struct larch_bands {
+	struct larch_band band[LARCH_BANDS];
+};
+
+LARCH_INLINE __u32 larch_band(__u32 queue)
+{
+	__u32 code = larch_pack(queue, LARCH_BAND_MANTISSA);
+
+	return code < LARCH_BANDS ? code : LARCH_BANDS - 1;
+}
+
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");
 _Static_assert(sizeof(struct larch_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct larch_live) == 64, "one cache line");
+_Static_assert(sizeof(struct larch_bands) == 384, "no hidden padding");

@@ -105,6 +105,17 @@ LARCH_INLINE void larch_refused(struct larch_live *live, __u64 now)
 	*(volatile __u64 *)&live->failed = now;
 }
 
+/* Is the backend in trouble that is not yet the tree's to learn? Then by how much, else 0. */
+LARCH_INLINE __u32 larch_trouble(const struct larch_live *live, __u64 now)
+{
+	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, now);
+
+	if (slowdown < LARCH_SLOWDOWN_OWNED || !live->slow_since ||
+	    (__u32)(now >> 20) - live->slow_since >= LARCH_SLOWDOWN_LASTS)
+		return 0;
+	return slowdown;
+}
+
 /*
  * What a server time would have been without load and without trouble: the base cost that the tree
  * learns. A slowdown beyond noise and tails is the fast loop's own: a tree that learned it, too,
@@ -115,13 +126,10 @@ LARCH_INLINE __u64 larch_work_us(const struct larch_live *live,
 {
 	__u32 concurrency = live->concurrency ? live->concurrency : 1;
 	__u32 load = found->queue + 1 > concurrency ? found->queue + 1 : concurrency;
-	__u32 slowdown = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
 	__u64 work = (__u64)found->server_us * concurrency / load;
+	__u32 trouble = larch_trouble(live, found->now);
 
-	if (slowdown < LARCH_SLOWDOWN_OWNED || !live->slow_since ||
-	    (__u32)(found->now >> 20) - live->slow_since >= LARCH_SLOWDOWN_LASTS)
-		return work;
-	return (work << LARCH_SLOWDOWN_BITS) / slowdown;
+	return trouble ? (work << LARCH_SLOWDOWN_BITS) / trouble : work;
 }
 
 /* Adds what was measured to a cell. */
@@ -143,6 +151,19 @@ LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct 
 	bucket = larch_latency_bucket(found->response_us);
 	if (bucket < LARCH_LATENCY_BUCKETS)
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
+}
+
+/* A pause makes requests wait, and makes them many: it must not pass for little concurrency. */
+LARCH_INLINE void larch_bands_add(struct larch_bands *bands, const struct larch_live *live,
+				  const struct larch_measurement *found)
+{
+	struct larch_band *band = &bands->band[larch_band(found->queue)];
+
+	if (larch_trouble(live, found->now))
+		return;
+	__sync_fetch_and_add(&band->requests, 1);
+	__sync_fetch_and_add(&band->server_us, found->server_us);
+	__sync_fetch_and_add(&band->response_us, found->response_us);
 }
 
 /* Connect times have a histogram for each arm of a service: cells hold their sums alone. */

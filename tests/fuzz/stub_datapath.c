@@ -44,6 +44,7 @@ int datapath_open(struct datapath **out, const char *pin_directory,
 	datapath->services = MEMORY(larch_services);
 	datapath->pressure = MEMORY(larch_pressure);
 	datapath->connects = MEMORY(larch_connects);
+	datapath->bands = MEMORY(larch_bands);
 	datapath->flows = MEMORY(larch_flows);
 	datapath->buckets = flow_entries / LARCH_BUCKET_FLOWS;
 	datapath->backends = HANDLE(larch_backends);

@@ -75,6 +75,7 @@ static void open_balancer(bool frags)
 	balancer.costs = lent_memory(larch->maps.larch_costs, sizeof(*balancer.costs));
 	balancer.live = lent_memory(larch->maps.larch_live, sizeof(*balancer.live));
 	balancer.connects = lent_memory(larch->maps.larch_connects, sizeof(*balancer.connects));
+	balancer.bands = lent_memory(larch->maps.larch_bands, sizeof(*balancer.bands));
 	balancer.pressure = lent_memory(larch->maps.larch_pressure, sizeof(*balancer.pressure));
 	balancer.capture = lent_memory(larch->maps.larch_capture, sizeof(*balancer.capture));
 	captured = NULL;

@@ -501,3 +501,58 @@ Test(live, requests_that_nobody_waits_for_are_bounded_in_the_score)
 	busy.in_flight = -0x7fffffff;
 	cr_assert_eq(larch_score(&usual, &busy, busy.answered), 2 * COST_US);
 }
+
+/* Another connection of the client. */
+static void next_client(void)
+{
+	client.source_port++;
+	conversation_go_on();
+}
+
+static struct larch_bands *bands(void)
+{
+	return &balancer.bands[live() - balancer.live];
+}
+
+/* All bands of the backend but one are empty. */
+static void expect_only_band(uint32_t band)
+{
+	for (uint32_t i = 0; i < LARCH_BANDS; i++)
+		cr_assert_eq(bands()->band[i].requests, i == band, "band %u", i);
+}
+
+Test(live, a_time_counts_in_the_band_of_the_queue_that_it_met)
+{
+	const struct {
+		int32_t queue;
+		uint32_t band;
+	} met[] = {{-3, 0}, {0, 0},  {1, 1},	{3, 3},	   {5, 4},	 {6, 5},
+		   {8, 6},  {15, 7}, {100, 13}, {191, 14}, {1 << 20, 15}};
+
+	for (size_t i = 0; i < COUNT(met); i++) {
+		struct larch_samples before = samples(), found;
+
+		memset(bands(), 0, sizeof(*bands()));
+		live()->slowdown = live()->slow_since = 0;
+		next_client();
+		found = exchange_under_load(met[i].queue, 4);
+		expect_only_band(met[i].band);
+		cr_assert_eq(bands()->band[met[i].band].server_us,
+			     found.server_us - before.server_us);
+		cr_assert_eq(bands()->band[met[i].band].response_us,
+			     found.response_us - before.response_us);
+	}
+}
+
+Test(live, what_a_slowed_backend_takes_says_nothing_of_its_concurrency)
+{
+	live()->slowdown = 3 * LARCH_SLOWDOWN_ONE;
+	live()->updated = FAR_FUTURE;
+	live()->slow_since = (uint32_t)(clock_now() >> 20);
+	exchange_under_load(6, 4);
+	expect_only_band(LARCH_BANDS);
+	live()->slow_since = (uint32_t)(clock_now() >> 20) - LARCH_SLOWDOWN_LASTS;
+	next_client();
+	exchange_under_load(6, 4);
+	expect_only_band(5);
+}
