@@ -42,7 +42,7 @@ struct balancer {
 	struct larch_costs *costs; /* see larch_costs_index() */
 	struct larch_live *live;
 	struct larch_connects *connects;
-	struct larch_bands *bands; /* [LARCH_MAX_BACKENDS] */
+	struct larch_bands *bands;	 /* [LARCH_MAX_BACKENDS] */
 	struct larch_pressure *pressure; /* [LARCH_MAX_SERVICES] */
 	struct larch_capture *capture;
 };
