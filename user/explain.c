@@ -179,7 +179,7 @@ static uint8_t pass_over(const struct explain_input *input,
 static void steer(const struct explain_input *input, struct explain *out)
 {
 	const struct larch_slot *leaf = &input->rings[LARCH_RING_LEAF + out->leaf].slot[out->slot];
-	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->slot];
+	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->global_slot];
 	const struct larch_slot *control = &input->rings[LARCH_RING_CONTROL].slot[out->slot];
 	uint8_t member[LARCH_CANDIDATES], chosen;
 
@@ -207,6 +207,7 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 	out->hash = larch_hash(&input->tuple, by_source, input->settings->seed);
 	out->arm = larch_hash_arm(out->hash, input->policy.halvings);
 	out->slot = larch_hash_slot(out->hash);
+	out->global_slot = larch_hash_global_slot(out->hash);
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);
 	out->second_bucket = larch_hash_second_bucket(out->hash, input->settings->bucket_mask);
 	out->explores = larch_hash_explores(out->hash);

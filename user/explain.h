@@ -56,7 +56,7 @@ struct explain {
 	uint64_t now_ns; /* as given */
 	uint64_t hash;
 	enum larch_arm arm; /* if it begins now */
-	uint32_t slot, bucket, second_bucket;
+	uint32_t slot, global_slot, bucket, second_bucket;
 
 	/* what the flow table remembers */
 	bool known;

@@ -64,7 +64,8 @@ static void show_way(const json_t *answer)
 		       larchctl_text(step, "value"), larchctl_text(step, "answer"));
 	printf("leaf        %.0f: %s\n", larchctl_number(answer, "leaf"),
 	       larchctl_text(json_object_get(answer, "clients"), "text"));
-	printf("ring slot   %.0f\n", larchctl_number(answer, "slot"));
+	printf("ring slot   %.0f, of the global ring %.0f\n", larchctl_number(answer, "slot"),
+	       larchctl_number(answer, "global_slot"));
 }
 
 static void add_candidate(struct columns *columns, const json_t *candidate)

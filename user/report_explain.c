@@ -6,6 +6,7 @@
  *  "table":null or {"backend","state","phase","idle_s","silent","connect_us",
  *                   "first_packet"},
  *  "arm","explores","decided_by":"scores", "ring", "control ring" or "source","slot",
+ *  "global_slot",
  *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
  *  "leaf","clients":{...},
  *  "new":{"backend","why"},
@@ -379,7 +380,7 @@ static json_t *tell(struct controller *controller, struct service *service,
 	uint32_t backend = goes_to(explain, &verdict);
 	const char *reason = unreachable(controller, service, backend);
 	json_t *answer = json_pack(
-		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:s, s:i}", "service",
+		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:s, s:i, s:i}", "service",
 		service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "outcome",
 		outcome(controller, service, explain, &verdict, plan != NULL), "backend",
@@ -388,7 +389,8 @@ static json_t *tell(struct controller *controller, struct service *service,
 		"unreachable", report_string(reason), "sentence",
 		sentence(controller, explain, &verdict), "table", tell_table(controller, explain),
 		"arm", explain->arm == LARCH_ARM_CONTROL ? "control" : "learned", "explores",
-		explain->explores, "decided_by", decided_by(explain), "slot", explain->slot);
+		explain->explores, "decided_by", decided_by(explain), "slot", explain->slot,
+		"global_slot", explain->global_slot);
 
 	json_object_set_new(answer, "forward",
 			    report_string(config_mode_text((enum larch_mode)input->policy.mode)));

@@ -399,7 +399,7 @@ static uint32_t member_by_rule(const struct spec *spec)
 	const uint8_t candidate[3] = {
 		rings[LARCH_RING_LEAF + leaf].slot[slot].primary,
 		rings[LARCH_RING_LEAF + leaf].slot[slot].secondary,
-		rings[LARCH_RING_GLOBAL].slot[slot].primary,
+		rings[LARCH_RING_GLOBAL].slot[larch_hash_global_slot(hash)].primary,
 	};
 
 	if (larch_hash_arm(hash, 0) == LARCH_ARM_CONTROL)

@@ -47,7 +47,8 @@ Test(explain, candidates_are_the_leafs_two_and_the_global_one)
 
 	cr_assert_eq(out.candidate[0].member, (out.slot + LARCH_RING_LEAF) % SCENE_MEMBERS);
 	cr_assert_eq(out.candidate[1].member, (out.slot + LARCH_RING_LEAF + 1) % SCENE_MEMBERS);
-	cr_assert_eq(out.candidate[2].member, (out.slot + LARCH_RING_GLOBAL) % SCENE_MEMBERS);
+	cr_assert_eq(out.candidate[2].member,
+		     (out.global_slot + LARCH_RING_GLOBAL) % SCENE_MEMBERS);
 	cr_assert_eq(out.control[0].member, (out.slot + LARCH_RING_CONTROL) % SCENE_MEMBERS);
 	free(scene);
 }

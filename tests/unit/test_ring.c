@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 
+#include "larch/choice.h"
 #include "ring.h"
 
 #define MEMBERS 12
@@ -333,4 +334,31 @@ Test(ring, identity_depends_on_every_byte_and_the_length)
 		b[i] = 0;
 	}
 	cr_expect_neq(ring_identity(a, 4), ring_identity(a, 16));
+}
+
+/* Leaves avoid those that the global ring prefers: what it adds must not be what they have. */
+Test(ring, the_global_ring_names_a_third)
+{
+	static struct larch_ring leaf, global;
+	double near[MEMBERS], even[MEMBERS];
+	uint64_t state = 1;
+	size_t others = 0, tries = 20000;
+
+	for (size_t i = 0; i < MEMBERS; i++) {
+		even[i] = 1;
+		near[i] = i < MEMBERS / 2 ? 1 : 0.01;
+	}
+	ring_of(MEMBERS, near, NULL, &leaf);
+	ring_of(MEMBERS, even, NULL, &global);
+	for (size_t i = 0; i < tries; i++) {
+		uint8_t candidate[LARCH_CANDIDATES];
+		uint64_t hash;
+
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		hash = (state ^ state >> 29) * 0xff51afd7ed558ccdull;
+		larch_candidates(&leaf.slot[larch_hash_slot(hash)],
+				 &global.slot[larch_hash_global_slot(hash)], candidate);
+		others += candidate[2] != candidate[0] && candidate[2] != candidate[1];
+	}
+	ring_expect_share(others, tries, 1 - 2.0 / MEMBERS);
 }
