@@ -59,6 +59,7 @@ static int unless_gone(int error)
 
 static void note_mac(struct netlink *netlink, struct neighbour *neighbour, const uint8_t mac[6])
 {
+	neighbour->presumed = false;
 	if (neighbour->known && !memcmp(neighbour->mac, mac, sizeof(neighbour->mac)))
 		return;
 	memcpy(neighbour->mac, mac, sizeof(neighbour->mac));
@@ -82,6 +83,10 @@ static void note_neighbour(struct netlink *netlink, struct neighbour *neighbour,
 		note_mac(netlink, neighbour, news->mac);
 	if (news->state == NUD_FAILED && was_usable)
 		neighbour->wanted = true;
+	if (news->state == NUD_FAILED && neighbour->presumed) {
+		neighbour->presumed = false;
+		netlink->changes = true;
+	}
 }
 
 /* Learns what the kernel has on a neighbour, and sends it looking when that is nothing. */
@@ -128,7 +133,7 @@ static void note_link(struct netlink *netlink, const struct netlink_link *link)
 	if (!known || known->flags != link->flags)
 		netlink_table_want_routes(&netlink->table, NULL);
 	if (was_up != netlink_table_link_is_up(link))
-		netlink_table_forget_macs(&netlink->table, link->ifindex);
+		netlink_table_doubt_macs(&netlink->table, link->ifindex);
 	if (!netlink_table_put_link(&netlink->table, link))
 		netlink->resync = true;
 	netlink->changes = true;
@@ -224,7 +229,7 @@ static int settle(struct netlink *netlink)
 		netlink->changes = true;
 	}
 	for (size_t i = 0; i < table->neighbour_count; i++) {
-		if (table->neighbours[i]->wanted)
+		if (table->neighbours[i]->wanted && table->neighbours[i]->users)
 			keep_first(&first, ask_neighbour(netlink, table->neighbours[i]));
 	}
 	for (size_t i = 0; netlink->changes && i < table->watch_count; i++)
@@ -331,7 +336,8 @@ int netlink_process(struct netlink *netlink)
 /* Is it still there? Asks the neighbour alone. */
 static int probe(struct netlink *netlink, struct neighbour *neighbour)
 {
-	if (neighbour->foreign || !(neighbour->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY)))
+	if (!neighbour->users || neighbour->foreign ||
+	    !(neighbour->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY)))
 		return 0;
 	netlink->statistics.probes++;
 	neighbour->probed = true;
@@ -378,6 +384,8 @@ static int tend_neighbours(struct netlink *netlink, uint64_t elapsed_ms)
 	for (size_t i = 0; i < netlink->table.neighbour_count; i++) {
 		struct neighbour *neighbour = netlink->table.neighbours[i];
 
+		if (!neighbour->users)
+			continue;
 		keep_first(&first, ask_aloud(netlink, neighbour));
 		if (!(neighbour->state & NUD_USABLE))
 			neighbour->wanted = true;
@@ -402,6 +410,7 @@ int netlink_tick(struct netlink *netlink, uint64_t now_ms)
 		netlink->resync = true;
 	}
 	first = read_events(netlink);
+	netlink_table_sweep(&netlink->table);
 	keep_first(&first, tend_neighbours(netlink, elapsed_ms));
 	keep_first(&first, settle(netlink));
 	return first;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNUSED_TICKS 30 /* for so long a neighbour without a user is remembered */
+
 /*
  * Room for one more element: doubles at each power of two. NULL: no memory, and the array is as
  * before.
@@ -93,6 +95,19 @@ bool netlink_table_link_is_up(const struct netlink_link *link)
 	       !(link->flags & IFF_DORMANT);
 }
 
+void netlink_table_doubt_macs(struct netlink_table *table, int ifindex)
+{
+	for (size_t i = 0; i < table->neighbour_count; i++) {
+		struct neighbour *neighbour = table->neighbours[i];
+
+		if (neighbour->ifindex != ifindex)
+			continue;
+		neighbour->presumed |= neighbour->known;
+		neighbour->known = false;
+		neighbour->wanted = true;
+	}
+}
+
 void netlink_table_forget_macs(struct netlink_table *table, int ifindex)
 {
 	for (size_t i = 0; i < table->neighbour_count; i++) {
@@ -100,7 +115,7 @@ void netlink_table_forget_macs(struct netlink_table *table, int ifindex)
 
 		if (neighbour->ifindex != ifindex)
 			continue;
-		neighbour->known = false;
+		neighbour->known = neighbour->presumed = false;
 		neighbour->wanted = true;
 	}
 }
@@ -138,18 +153,25 @@ static struct neighbour *add_neighbour(struct netlink_table *table, int ifindex,
 	return neighbour;
 }
 
-/* One user less; the last one takes the neighbour along. */
-static void release_neighbour(struct netlink_table *table, struct neighbour *neighbour)
+/* One user less. Without any it stays for a while: routes come and go with their link. */
+static void release_neighbour(struct neighbour *neighbour)
 {
 	if (!neighbour || --neighbour->users)
 		return;
-	for (size_t i = 0; i < table->neighbour_count; i++) {
-		if (table->neighbours[i] != neighbour)
+	neighbour->unused = 0;
+	neighbour->wanted = neighbour->probed = false;
+}
+
+void netlink_table_sweep(struct netlink_table *table)
+{
+	for (size_t i = table->neighbour_count; i-- > 0;) {
+		struct neighbour *neighbour = table->neighbours[i];
+
+		if (neighbour->users || ++neighbour->unused <= UNUSED_TICKS)
 			continue;
 		table->neighbours[i] = table->neighbours[--table->neighbour_count];
-		break;
+		free(neighbour);
 	}
-	free(neighbour);
 }
 
 bool netlink_table_watchable(const struct in6_addr *address)
@@ -190,7 +212,7 @@ struct watch *netlink_table_add_watch(struct netlink_table *table, const struct 
 
 void netlink_table_remove_watch(struct netlink_table *table, struct watch *watch)
 {
-	release_neighbour(table, watch->neighbour);
+	release_neighbour(watch->neighbour);
 	*watch = table->watches[--table->watch_count];
 }
 
@@ -205,9 +227,10 @@ int netlink_table_set_route(struct netlink_table *table, struct watch *watch,
 			neighbour = add_neighbour(table, route->ifindex, &route->next);
 		if (!neighbour)
 			return -ENOMEM;
+		neighbour->wanted |= !neighbour->users;
 		neighbour->users++;
 	}
-	release_neighbour(table, watch->neighbour);
+	release_neighbour(watch->neighbour);
 	watch->neighbour = neighbour;
 	watch->route = *route;
 	watch->route_wanted = false;
@@ -258,7 +281,7 @@ static const char *neighbour_reason(const struct netlink_link *link,
 {
 	if (link->flags & IFF_NOARP && neighbour->state == NUD_NOARP)
 		return "link does not use ARP";
-	return neighbour->known ? NULL : "neighbour unresolved";
+	return neighbour->known || neighbour->presumed ? NULL : "neighbour unresolved";
 }
 
 void netlink_table_nexthop(const struct netlink_table *table, const struct watch *watch,
@@ -287,7 +310,7 @@ void netlink_table_nexthop(const struct netlink_table *table, const struct watch
 		out->reason = neighbour_reason(link, watch->neighbour);
 	if (!out->reason && IN6_IS_ADDR_UNSPECIFIED(&out->from))
 		out->reason = "no source address";
-	if (watch->neighbour->known)
+	if (watch->neighbour->known || !out->reason)
 		memcpy(out->destination, watch->neighbour->mac, sizeof(out->destination));
 	out->ready = !out->reason;
 }

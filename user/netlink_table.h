@@ -22,13 +22,15 @@
 struct neighbour {
 	int ifindex;
 	struct in6_addr address;
-	unsigned int users;
-	uint16_t state;	    /* the kernel's, NUD_* */
-	bool foreign;	    /* somebody else maintains it */
-	bool known;	    /* mac holds the last MAC seen */
-	bool wanted;	    /* to be asked for */
-	bool probed;	    /* we have asked it whether it is still there, */
-	uint64_t probed_ms; /* at this time */
+	unsigned int users;  /* 0: kept for a while, its route may come back */
+	unsigned int unused; /* ticks without a user */
+	uint16_t state;	     /* the kernel's, NUD_* */
+	bool foreign;	     /* somebody else maintains it */
+	bool known;	     /* mac holds the last MAC seen */
+	bool presumed;	     /* mac is from before the link was down; the kernel is asked for it */
+	bool wanted;	     /* to be asked for */
+	bool probed;	     /* we have asked it whether it is still there, */
+	uint64_t probed_ms;  /* at this time */
 	uint8_t mac[6];
 };
 
@@ -59,8 +61,13 @@ struct netlink_link *netlink_table_put_link(struct netlink_table *table,
 void netlink_table_remove_link(struct netlink_table *table, int ifindex);
 /* Whether frames can be sent on it. */
 bool netlink_table_link_is_up(const struct netlink_link *link);
-/* The link went away or down: what is on it next time may be somebody else. */
+/* The link went down or came up: what is on it now may be somebody else. Until the kernel has found
+ * out, or fails to, it is presumed to be who it was: asking can take a second. */
+void netlink_table_doubt_macs(struct netlink_table *table, int ifindex);
+/* The link has gone for good. */
 void netlink_table_forget_macs(struct netlink_table *table, int ifindex);
+/* Once a tick: neighbours that have long had no user go. */
+void netlink_table_sweep(struct netlink_table *table);
 
 struct neighbour *netlink_table_neighbour(const struct netlink_table *table, int ifindex,
 					  const struct in6_addr *address);

@@ -229,6 +229,22 @@ Test(netlink, follows_link_down_and_up)
 	await("link up", "10.0.0.2", P0_MAC, NULL, 2 * TICK_MS);
 }
 
+/* The answer to the first question after a flap is easily lost, and the next one is a second away.
+ */
+Test(netlink, presumes_who_was_there_before_a_flap_until_it_is_known)
+{
+	watch("10.0.0.2");
+	await_ready("10.0.0.2", P0_MAC);
+	run(lab.peer, "ip link set p0 arp off");
+	run(lab.host, "ip link set v0 down");
+	await_reason("10.0.0.2", "no route");
+	run(lab.host, "ip link set v0 up");
+	await("link up", "10.0.0.2", P0_MAC, NULL, TICK_MS / 2);
+	await("nobody answers", "10.0.0.2", NULL, "neighbour unresolved", 6 * TICK_MS);
+	run(lab.peer, "ip link set p0 arp on");
+	await("somebody answers", "10.0.0.2", P0_MAC, NULL, 3 * TICK_MS);
+}
+
 Test(netlink, follows_carrier)
 {
 	watch("10.0.0.2");
