@@ -218,6 +218,7 @@ static int begin(struct controller *controller)
 		return error;
 	checks_follow(controller->checks);
 	controller_set_routes(controller);
+	returns_look(controller);
 	return 0;
 }
 
@@ -423,6 +424,8 @@ static int reload(struct controller *controller, struct config_errors *errors)
 	}
 	check_seed(controller);
 	checks_follow(controller->checks);
+	controller->returns.looked_ns = 0;
+	returns_look(controller);
 	controller->last_good[0] = '\0';
 	naming_take(controller, &loaded);
 	/* What fails is logged, and shown by the status; a start would refuse it. */

@@ -20,6 +20,7 @@
 #include "netlink_routes.h"
 #include "nodes.h"
 #include "registry.h"
+#include "returns.h"
 #include "routes.h"
 #include "service.h"
 #include "state.h"
@@ -94,6 +95,7 @@ struct controller {
 	struct interface_state *interface;	   /* of those that the program was attached to */
 	size_t interface_count;
 	struct announce announce;
+	struct returns returns; /* answers that the kernel drops */
 	uint64_t ticks;
 	uint64_t ticked_ns;  /* when the last tick of this interval began; 0: not yet */
 	uint64_t cells;	     /* entries of larch_cells, at the last tick */

@@ -89,24 +89,36 @@ bool host_source(const struct host *host, bool ipv4, unsigned interface,
 	return found;
 }
 
-static bool is_set(const char *interface)
+/* What a switch of IPv4 is set to, on one interface or "all": a digit; '0': it cannot be read. */
+static int setting_of(const char *interface, const char *name)
 {
-	char path[64 + IF_NAMESIZE];
+	char path[96 + IF_NAMESIZE];
 	FILE *file;
 	int c;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/accept_local", interface);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, name);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
+		return '0';
 	c = getc(file);
 	fclose(file);
-	return c == '1';
+	return c;
+}
+
+static bool is_set(unsigned interface, const char *setting)
+{
+	char name[IF_NAMESIZE];
+
+	return setting_of("all", setting) != '0' ||
+	       (if_indextoname(interface, name) && setting_of(name, setting) != '0');
 }
 
 bool host_accepts_own(unsigned interface)
 {
-	char name[IF_NAMESIZE];
+	return is_set(interface, "accept_local");
+}
 
-	return is_set("all") || (if_indextoname(interface, name) && is_set(name));
+bool host_filters(unsigned interface)
+{
+	return is_set(interface, "rp_filter");
 }

@@ -35,3 +35,6 @@ bool host_source(const struct host *host, bool ipv4, unsigned interface,
 
 /* Does the interface take packets that come from an IPv4 address of this host? */
 bool host_accepts_own(unsigned interface);
+
+/* Does it look at where packets come from (rp_filter), strictly or loosely? */
+bool host_filters(unsigned interface);

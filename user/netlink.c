@@ -517,6 +517,19 @@ bool netlink_link_is_up(const struct netlink *netlink, int ifindex)
 	return netlink_table_link_is_up(netlink_table_link(&netlink->table, ifindex));
 }
 
+bool netlink_is_filtered(struct netlink *netlink, const struct in6_addr *source,
+			 const struct in6_addr *destination, int ifindex, bool *way)
+{
+	int error = netlink_request_arrival(netlink->request, source, destination, ifindex);
+	struct netlink_route route;
+
+	if ((error != -EXDEV && error != -EINVAL) ||
+	    netlink_request_route(netlink->request, source, &route) != 0)
+		return false;
+	*way = !route.reason;
+	return !*way || !route.local; /* its own address would be another matter */
+}
+
 void netlink_watch_table(struct netlink *netlink, uint32_t table)
 {
 	netlink->news_table = table;

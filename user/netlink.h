@@ -122,6 +122,14 @@ int netlink_nexthop(const struct netlink *netlink, const struct in6_addr *addres
 /* Can frames be sent on this interface, as far as the kernel has told? */
 bool netlink_link_is_up(const struct netlink *netlink, int ifindex);
 
+/*
+ * Does rp_filter drop what comes in by this interface from source to destination, both IPv4, the
+ * latter this host's? The kernel is asked. *way: has the host a way to the source at all? false
+ * also where it cannot tell.
+ */
+bool netlink_is_filtered(struct netlink *netlink, const struct in6_addr *source,
+			 const struct in6_addr *destination, int ifindex, bool *way);
+
 /* What may have changed, as events have told, and each audit. */
 #define NETLINK_NEWS_LINKS  1u /* an interface, or its XDP program */
 #define NETLINK_NEWS_ROUTES 2u /* a route of the watched table */

@@ -224,6 +224,20 @@ int netlink_request_route(struct netlink_request *request, const struct in6_addr
 	return 0;
 }
 
+int netlink_request_arrival(struct netlink_request *request, const struct in6_addr *source,
+			    const struct in6_addr *destination, int ifindex)
+{
+	struct nlmsghdr *message = begin(request, RTM_GETROUTE, 0);
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	header->rtm_family = AF_INET;
+	header->rtm_src_len = header->rtm_dst_len = 32;
+	put_address(message, RTA_SRC, source);
+	put_address(message, RTA_DST, destination);
+	mnl_attr_put_u32(message, RTA_IIF, (uint32_t)ifindex);
+	return ask(request, message, NULL, NULL);
+}
+
 struct routes_take {
 	void (*take)(void *context, const struct netlink_prefix *route);
 	void *context;

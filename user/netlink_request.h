@@ -32,6 +32,14 @@ int netlink_request_route(struct netlink_request *request, const struct in6_addr
 			  struct netlink_route *out);
 
 /*
+ * What becomes of a packet from source to destination, both IPv4, that comes in by this interface:
+ * 0: the host takes it, or sends it on; -EXDEV, or -EINVAL since Linux 6.13: where it comes from
+ * speaks against it.
+ */
+int netlink_request_arrival(struct netlink_request *request, const struct in6_addr *source,
+			    const struct in6_addr *destination, int ifindex);
+
+/*
  * take() is called for each route of one family (AF_*) that this protocol made in this table, and
  * perhaps for others. -EINTR: they changed meanwhile, ask again.
  */

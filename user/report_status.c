@@ -221,6 +221,14 @@ static void warn_of_own(json_t *list, const struct controller *controller,
 	}
 }
 
+static void warn_of_returns(json_t *list, const struct controller *controller)
+{
+	char text[RETURNS_TEXT];
+
+	for (size_t i = 0; i < controller->returns.count; i++)
+		warn(list, "%s", returns_text(controller, &controller->returns.trouble[i], text));
+}
+
 /* What an operator has to know first. */
 static json_t *warnings(struct controller *controller)
 {
@@ -231,6 +239,7 @@ static json_t *warnings(struct controller *controller)
 		warn(list, "the last reload was refused: %s", controller->reload_error);
 	report_warn_of_interfaces(list, controller);
 	report_warn_of_routes(list, controller);
+	warn_of_returns(list, controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		const struct service *service = &controller->service[i];
 

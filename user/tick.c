@@ -181,6 +181,7 @@ void controller_tick(struct controller *controller)
 	netlink_tick(controller->netlink, clock_now() / NS_PER_MS);
 	controller_drop_faded(controller);
 	controller_look_around(controller, true);
+	returns_look(controller);
 	read_samples(controller);
 	nodes_look(controller);
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {

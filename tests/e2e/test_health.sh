@@ -25,6 +25,7 @@ cleanup() {
 	for backend in b1 b2; do
 		lab_in $backend ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp 2>/dev/null
 	done
+	lab_in balancer sh -c 'echo 0 >/proc/sys/net/ipv4/conf/eth1/rp_filter; ip route replace default via 10.60.0.1'
 	kill -CONT "$LAB_LARCHD"
 	kill -KILL "${LOAD_PID:-}"
 	[ -d "/proc/${LAB_LARCHD:-none}" ] || larchd_start
@@ -282,6 +283,42 @@ test_l2_to_a_neighbour_on_another_interface() {
 	} | larchd_reload && becomes b9 up 'HTTP 200' || return
 	unserve b9
 	becomes b9 down 'connection refused'
+}
+
+# The balancer's own way to the service's address is by eth0; the remedy is taken from the warning.
+test_strict_rp_filter_that_drops_answers_is_told_with_the_remedy() {
+	local strict="web4: rp_filter of eth1 drops answers to health checks that come from $LAB_VIP4, to which this host has another way: 'sysctl -w net.ipv4.conf.eth1.rp_filter=2'"
+	serve b9 || return
+	lab_in balancer sh -c 'echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter'
+	{
+		larch_config_head
+		backends=b9 forward=l2 health_service web4 "$LAB_VIP4" 8080 tcp "$HTTP}"
+		backends=b9 forward=l2 health_service web6 "$LAB_VIP6" 8080 tcp "$HTTP}"
+		printf '...\n'
+	} | tee "$LAB_DIR/strict.yaml" | larchd_reload && log_has "warning: $strict" || return
+	eventually 5 "web4 is down" log_checks 'web4 b9 down down timed out' && checked_line 'web6 b9 active up' || return
+	# So it is at a start, once.
+	larchd_stop TERM
+	larchd_start && log_has "warning: $strict" || return
+	refused 0 "^WARNING: $strict" lab_ctl status || return
+	sleep 1
+	same "lines" "$(log_count "rp_filter of")" 1 || return
+	lab_in balancer sh -c "$(lab_ctl status | sed -n "s/.*'sysctl -w \(.*\)=\([0-9]\)'.*/\1 \2/p" | head -n 1 |
+		while read -r name value; do echo "echo $value >/proc/sys/${name//.//}"; done)"
+	becomes b9 up 'HTTP 200' && eventually 20 "no warning" not_filtered && log_has 'rp_filter drops no answers any more' || return
+	# Without any way to the address loose filtering drops them, too.
+	lab_in balancer ip route del default
+	eventually 20 "another remedy" filtered "no way: 'sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0'" || return
+	lab_in balancer sh -c 'echo 0 >/proc/sys/net/ipv4/conf/eth1/rp_filter; ip route add default via 10.60.0.1'
+	becomes b9 up 'HTTP 200'
+}
+
+filtered() {
+	lab_ctl status | grep -q "^WARNING: .*rp_filter .*$1"
+}
+
+not_filtered() {
+	! filtered ''
 }
 
 # The answers come back as the service's; those of another port do not, unless a service has it.

@@ -105,6 +105,17 @@ bool netlink_watchable(const struct in6_addr *address)
 	return true;
 }
 
+bool netlink_is_filtered(struct netlink *netlink, const struct in6_addr *source,
+			 const struct in6_addr *destination, int ifindex, bool *way)
+{
+	(void)netlink;
+	(void)source;
+	(void)destination;
+	(void)ifindex;
+	(void)way;
+	return false;
+}
+
 int netlink_rule_add(const struct netlink_rule *rule)
 {
 	(void)rule;

@@ -533,3 +533,42 @@ Test(netlink, refuses_addresses_that_are_nobodys)
 	}
 	cr_assert_eq(lab.calls, 0);
 }
+
+static bool is_filtered(const char *source, const char *interface, bool *way)
+{
+	struct in6_addr from = address_of(source), to = address_of("10.0.0.1");
+
+	return netlink_is_filtered(lab.netlink, &from, &to, (int)if_nametoindex(interface), way);
+}
+
+#define FILTER(value)                                                                              \
+	run(lab.host, "echo " value " >/proc/sys/net/ipv4/conf/all/rp_filter; "                    \
+		      "for i in v0 v1; do echo 0 >/proc/sys/net/ipv4/conf/$i/rp_filter; done")
+
+Test(netlink, asks_the_kernel_whom_rp_filter_drops)
+{
+	bool way = false;
+
+	run(lab.host, "ip route add 192.0.2.0/24 via 10.0.1.2");
+	FILTER("0");
+	cr_expect_not(is_filtered("192.0.2.7", "v0", &way));
+	cr_expect_not(is_filtered("198.51.100.1", "v0", &way));
+	FILTER("1");
+	cr_expect(is_filtered("192.0.2.7", "v0", &way) && way);
+	cr_expect_not(is_filtered("192.0.2.7", "v1", &way));
+	cr_expect(is_filtered("198.51.100.1", "v0", &way) && !way, "no way to it");
+	FILTER("2");
+	cr_expect_not(is_filtered("192.0.2.7", "v0", &way));
+	cr_expect(is_filtered("198.51.100.1", "v0", &way) && !way);
+}
+
+/* By either of its interfaces is right. */
+Test(netlink, rp_filter_lets_pass_what_has_several_ways)
+{
+	bool way;
+
+	run(lab.host, "ip route add 192.0.2.0/24 nexthop via 10.0.0.2 nexthop via 10.0.1.2");
+	FILTER("1");
+	cr_expect_not(is_filtered("192.0.2.7", "v0", &way));
+	cr_expect_not(is_filtered("192.0.2.7", "v1", &way));
+}
