@@ -26,6 +26,7 @@
 #define LOOK_NS	   (1 * NS_PER_S)    /* between looks whether the way still stands */
 #define ADDRESS_NS (5 * NS_PER_S)    /* for so long the host's addresses are taken as known */
 #define FAILED_NS  (100 * NS_PER_MS) /* the same when a check has failed */
+#define STUCK_NS   (3 * NS_PER_S)    /* of checks without one answer: the prober hangs */
 #define NO_TARGET  UINT32_MAX
 
 static const struct netlink_rule rule = {
@@ -56,6 +57,7 @@ struct checks {
 	bool way_stands;
 	uint64_t looked_ns;
 	uint32_t sequence;
+	uint64_t stuck_ns; /* since then nothing but checks without an answer; 0: not so */
 	int epoll, timer;
 };
 
@@ -173,6 +175,7 @@ static void take_answer(void *context, const struct probe_answer *answer)
 	uint32_t target = (uint32_t)answer->id, sequence = (uint32_t)(answer->id >> 32);
 	const char *lost = NULL;
 
+	checks->stuck_ns = 0;
 	if (target >= checks->room || !checks->check[target].used ||
 	    checks->check[target].sequence != sequence || !health_runs(checks->health, target))
 		return;
@@ -187,6 +190,7 @@ static void take_death(void *context)
 {
 	struct checks *checks = context;
 
+	checks->stuck_ns = 0;
 	for (uint32_t i = 0; i < checks->room; i++) {
 		if (checks->check[i].used && health_runs(checks->health, i))
 			finish(checks, i, HEALTH_UNKNOWN, 0, "the prober has died");
@@ -276,6 +280,18 @@ static void arm(struct checks *checks)
 	timerfd_settime(checks->timer, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+/* A check is long over, and the prober has not said so. */
+static void take_silence(struct checks *checks, uint64_t now)
+{
+	if (!checks->stuck_ns)
+		checks->stuck_ns = now;
+	if (now - checks->stuck_ns < STUCK_NS)
+		return;
+	log_error("the prober answers nothing any more; it is killed and begun again");
+	checks->stuck_ns = 0;
+	prober_kill(checks->prober);
+}
+
 void checks_process(struct checks *checks)
 {
 	uint64_t now, expirations;
@@ -287,8 +303,10 @@ void checks_process(struct checks *checks)
 		return;
 	prober_process(checks->prober);
 	now = clock_now();
-	while (health_overdue(checks->health, now, GRACE_NS, &target))
+	while (health_overdue(checks->health, now, GRACE_NS, &target)) {
 		finish(checks, target, HEALTH_UNKNOWN, 0, "the prober does not answer");
+		take_silence(checks, now);
+	}
 	while (health_next(checks->health, now, &target)) {
 		const char *reason = ask(checks, target, now);
 

@@ -307,6 +307,7 @@ static void run(void)
 		probe_http_perform();
 		forgive(began, began);
 		give_up_late(clock_now());
+		probe_command_reap();
 		while (take_order())
 			;
 	}

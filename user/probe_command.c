@@ -21,6 +21,11 @@
 #define NOT_BEGUN  127 /* exit status */
 #define VALUE_SIZE 128
 
+/* Killed, but still within the kernel: a dead file server holds them there, and must not hold us.
+ */
+static pid_t dying[PROBE_MOST];
+static size_t dying_count;
+
 static void set(char out[VALUE_SIZE], const char *name, const char *value)
 {
 	snprintf(out, VALUE_SIZE, "%s=%s", name, value);
@@ -59,6 +64,10 @@ void probe_command_begin(struct probe *probe)
 {
 	int output[2], error;
 
+	if (dying_count == PROBE_MOST) {
+		probe_end(probe, HEALTH_UNKNOWN, "earlier commands do not end");
+		return;
+	}
 	if (pipe2(output, O_CLOEXEC) != 0) {
 		probe_fail(probe, errno);
 		return;
@@ -77,16 +86,34 @@ void probe_command_begin(struct probe *probe)
 	setpgid(probe->pid, probe->pid); /* whoever comes first */
 	probe->fd = pidfd_open(probe->pid, 0);
 	error = probe->fd < 0 ? -errno : probe_watch(probe, probe->fd, false);
+	if (!error)
+		error = probe_watch(probe, probe->output, false);
 	if (error)
 		probe_fail(probe, -error);
+}
+
+/* All is read, so that a command that has much to say does not wait for a reader; little is kept.
+ */
+static void take_output(struct probe *probe)
+{
+	static char bytes[16384];
+	ssize_t got = probe->output < 0 ? -1 : read(probe->output, bytes, sizeof(bytes));
+	size_t room = sizeof(probe->said) - 1 - probe->said_length;
+
+	if (got > 0) {
+		room = (size_t)got < room ? (size_t)got : room;
+		memcpy(probe->said + probe->said_length, bytes, room);
+		probe->said_length += room;
+	} else if (got == 0) {
+		close(probe->output);
+		probe->output = -1;
+	}
 }
 
 /* The first line of what was written, if it is short and printable. */
 static void read_line(const struct probe *probe, char *out, size_t size)
 {
-	ssize_t length = read(probe->output, out, size - 1);
-
-	out[length > 0 ? length : 0] = '\0';
+	snprintf(out, size, "%.*s", (int)probe->said_length, probe->said);
 	out[strcspn(out, "\n")] = '\0';
 	for (char *at = out; *at; at++) {
 		if (*at < ' ' || *at > '~')
@@ -99,8 +126,10 @@ void probe_command_ready(struct probe *probe)
 	char line[PROBE_REASON_SIZE - 24];
 	int status;
 
+	take_output(probe);
 	if (waitpid(probe->pid, &status, WNOHANG) != probe->pid)
 		return;
+	take_output(probe);
 	kill(-probe->pid, SIGKILL); /* what it has left behind */
 	probe->pid = 0;
 	read_line(probe, line, sizeof(line));
@@ -116,6 +145,15 @@ void probe_command_ready(struct probe *probe)
 void probe_command_drop(struct probe *probe)
 {
 	kill(-probe->pid, SIGKILL);
-	waitpid(probe->pid, NULL, 0);
+	if (waitpid(probe->pid, NULL, WNOHANG) == 0 && dying_count < PROBE_MOST)
+		dying[dying_count++] = probe->pid;
 	probe->pid = 0;
+}
+
+void probe_command_reap(void)
+{
+	for (size_t i = dying_count; i-- > 0;) {
+		if (waitpid(dying[i], NULL, WNOHANG) != 0)
+			dying[i] = dying[--dying_count];
+	}
 }

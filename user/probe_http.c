@@ -11,6 +11,7 @@
 #include "probe_run.h"
 
 #define MOST_BODY 262144 /* bytes in which a text is looked for */
+#define MOST_HEAD 262144 /* bytes of headers: libcurl keeps all of them */
 
 struct probe_http {
 	CURL *easy;
@@ -18,6 +19,7 @@ struct probe_http {
 	int socket; /* -1: libcurl has it */
 	bool added;
 	bool header;	 /* that is expected has been seen */
+	size_t head;	 /* bytes of headers that have come */
 	size_t length;	 /* of what has come of the body */
 	size_t capacity; /* of body */
 	char *body;
@@ -79,6 +81,9 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
 {
 	struct probe *probe = context;
 
+	probe->http->head += size * count;
+	if (probe->http->head > MOST_HEAD)
+		return 0; /* the transfer ends */
 	if (is_header(line, size * count, probe->order.health.header))
 		probe->http->header = true;
 	return size * count;
@@ -236,6 +241,10 @@ static void judge(struct probe *probe, CURLcode result)
 {
 	long error = 0;
 
+	if (probe->http->head > MOST_HEAD) {
+		probe_end(probe, HEALTH_DOWN, "more than 256 KiB of headers");
+		return;
+	}
 	if (result == CURLE_OK || result == CURLE_WRITE_ERROR) {
 		judge_answer(probe, result == CURLE_OK);
 		return;

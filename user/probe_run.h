@@ -15,12 +15,14 @@ struct probe {
 	bool used;
 	size_t place; /* among all */
 	struct probe_order order;
-	uint64_t began, deadline; /* ns */
-	int fd;			  /* its socket, or what says that its command has ended; -1 */
-	int output;		  /* of its command; -1 */
-	pid_t pid;		  /* of its command */
-	struct probe_http *http;  /* the transfer, which has the socket */
-	uint16_t dns_id;	  /* of the question */
+	uint64_t began, deadline;     /* ns */
+	int fd;			      /* its socket, or what says that its command has ended; -1 */
+	int output;		      /* of its command; -1 */
+	char said[PROBE_REASON_SIZE]; /* the beginning of that */
+	size_t said_length;
+	pid_t pid;		 /* of its command */
+	struct probe_http *http; /* the transfer, which has the socket */
+	uint16_t dns_id;	 /* of the question */
 };
 
 /* Answers, and forgets the check with all that it has. */
@@ -52,3 +54,5 @@ void probe_http_wait(int fd, int ms);
 void probe_command_begin(struct probe *probe);
 void probe_command_ready(struct probe *probe);
 void probe_command_drop(struct probe *probe);
+/* Takes leave of those that were killed, once they have ended. */
+void probe_command_reap(void);

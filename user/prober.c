@@ -120,6 +120,12 @@ static void end(struct prober *prober)
 	waitpid(pid, NULL, 0);
 }
 
+void prober_kill(struct prober *prober)
+{
+	if (prober->pid)
+		kill(prober->pid, SIGKILL);
+}
+
 static int begin(struct prober *prober)
 {
 	int pair[2], size = QUEUE_BYTES, error;

@@ -24,6 +24,9 @@ int prober_fd(const struct prober *prober);
  * was ordered before will come). */
 void prober_process(struct prober *prober);
 
+/* Ends the process, which has hung itself up: it is then taken for one that has died. */
+void prober_kill(struct prober *prober);
+
 /*
  * Hands an order over, and the socket (-1: none), which stays the caller's. -EAGAIN: the prober is
  * busy; -EPIPE: there is none at this moment.

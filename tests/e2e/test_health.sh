@@ -235,6 +235,7 @@ test_a_command_that_knows_whom_it_asks_and_may_do_little() {
 		[ "$LARCH_BACKEND_NAME" != b2 ] || { echo "no room left"; exit 3; }
 		[ "$(id -u)" != 0 ] && ! setpriv --clear-groups true 2>/dev/null || exit 1
 		echo "$LARCH_SERVICE $LARCH_VIP $LARCH_PORT $LARCH_BACKEND $1"
+		head -c 300000 /dev/zero # more than a pipe holds
 	END
 	chmod 755 "$LAB_DIR/ask"
 	for ((at = ${#LAB_DIR}; at > 1; at = ${#folder})); do
@@ -439,6 +440,44 @@ test_a_prober_that_is_killed_is_begun_again() {
 	log_has 'the prober has died' || fail "nothing was said" || return
 	unserve b2
 	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
+}
+
+# It is there, and takes orders, but does nothing.
+test_a_prober_that_hangs_is_ended_and_begun_again() {
+	local before
+	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
+	before=$(prober)
+	kill -STOP "$before"
+	eventually 15 "another prober" another_prober "$before" || return
+	log_has 'answers nothing any more' || fail "nothing was said" || return
+	unserve b2
+	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
+}
+
+# A hostile backend: headers for ever. The prober keeps none of them for long.
+test_http_headers_without_end_are_an_answer_that_is_down() {
+	unserve b1
+	lab_start b1 headers.log python3 -c '
+import socket
+server = socket.create_server(("'$LAB_VIP4'", 8080))
+while True:
+    peer = server.accept()[0]
+    try:
+        peer.sendall(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            peer.sendall(b"X-Y: z\r\n" * 10000)
+    except OSError:
+        peer.close()'
+	set -- "$LAB_PID"
+	{
+		larch_config_head
+		health_service web4 "$LAB_VIP4" 8080 tcp "$HTTP}"
+		printf '...\n'
+	} | larchd_reload && becomes b1 down 'more than 256 KiB of headers' && becomes "b2 b3 b4" up 'HTTP 200'
+	set -- "$1" $?
+	lab_stop "$1" KILL
+	serve b1
+	return "$2"
 }
 
 another_prober() {
