@@ -218,10 +218,12 @@ struct sim_result sim_batch_mean(const struct sim_batch *batch, size_t at)
 {
 	double shed = 0, sheds = 0, readmit = 0, readmits = 0, n = (double)batch->seeds;
 	struct sim_result mean = {};
+	bool measured = true;
 
 	for (size_t seed = 0; seed < batch->seeds; seed++) {
 		const struct sim_result *one = sim_batch_result(batch, at, seed);
 
+		measured &= one->mean >= 0;
 		mean.mean += one->mean / n;
 		mean.p50 += one->p50 / n;
 		mean.p99 += one->p99 / n;
@@ -233,6 +235,8 @@ struct sim_result sim_batch_mean(const struct sim_batch *batch, size_t at)
 		add_time(&shed, &sheds, one->shed);
 		add_time(&readmit, &readmits, one->readmit);
 	}
+	if (!measured)
+		mean.mean = mean.p50 = mean.p99 = mean.p999 = -1;
 	mean.shed = sheds > 0 ? shed / sheds : -1;
 	mean.readmit = readmits > 0 ? readmit / readmits : -1;
 	return mean;

@@ -127,15 +127,21 @@ static void measure_trace(const struct sim_world *world, struct sim_result *out)
 	out->readmit = first_window(trace, trace->to_ns, end_ns, usual, true);
 }
 
+/* -1: there was nothing to measure. */
+static double quantile(const struct histogram *latency, double q)
+{
+	return latency->count ? (double)histogram_quantile(latency, q) / MS : -1;
+}
+
 void sim_measure(const struct sim_world *world, struct sim_result *out)
 {
 	const struct histogram *latency = &world->latency;
 
 	*out = (struct sim_result){
-		.mean = histogram_mean(latency) / MS,
-		.p50 = (double)histogram_quantile(latency, 0.5) / MS,
-		.p99 = (double)histogram_quantile(latency, 0.99) / MS,
-		.p999 = (double)histogram_quantile(latency, 0.999) / MS,
+		.mean = latency->count ? histogram_mean(latency) / MS : -1,
+		.p50 = quantile(latency, 0.5),
+		.p99 = quantile(latency, 0.99),
+		.p999 = quantile(latency, 0.999),
 		.flows = world->flows,
 		.requests = world->requests,
 		.lost = world->lost,

@@ -15,7 +15,7 @@ static void print_ms(FILE *out, double ms)
 
 static void print_ratio(FILE *out, double value, double by)
 {
-	if (by > 0)
+	if (by > 0 && value >= 0)
 		fprintf(out, " %7.3f", value / by);
 	else
 		fprintf(out, " %7s", "-");
@@ -64,13 +64,13 @@ static json_t *row_of(const struct sim_batch *batch, size_t at, size_t seed)
 	const struct sim_result *result = sim_batch_result(batch, at, seed);
 	const struct sim_case *of = &batch->cases[at];
 
-	return json_pack("{ss, ss, si, sI, sf, sf, sf, sf, so, so, sI, sI}", "scenario",
+	return json_pack("{ss, ss, si, sI, so, so, so, so, so, so, sI, sI}", "scenario",
 			 of->scenario->name, "policy", of->policy->name, "nodes", (int)of->nodes,
-			 "seed", (json_int_t)(batch->first_seed + seed), "mean_ms", result->mean,
-			 "p50_ms", result->p50, "p99_ms", result->p99, "p999_ms", result->p999,
-			 "shed_ms", time_of(result->shed), "readmit_ms", time_of(result->readmit),
-			 "requests", (json_int_t)result->requests, "lost",
-			 (json_int_t)result->lost);
+			 "seed", (json_int_t)(batch->first_seed + seed), "mean_ms",
+			 time_of(result->mean), "p50_ms", time_of(result->p50), "p99_ms",
+			 time_of(result->p99), "p999_ms", time_of(result->p999), "shed_ms",
+			 time_of(result->shed), "readmit_ms", time_of(result->readmit), "requests",
+			 (json_int_t)result->requests, "lost", (json_int_t)result->lost);
 }
 
 int sim_report_json(const struct sim_batch *batch, const char *file)

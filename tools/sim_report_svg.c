@@ -19,7 +19,7 @@
 
 static double ratio(double value, double by)
 {
-	return by > 0 ? value / by : 0;
+	return by > 0 && value >= 0 ? value / by : 0;
 }
 
 static double x_of(double value)

@@ -171,6 +171,15 @@ static void read_backends(struct sim_scenario *out, const struct setting *root)
 	}
 }
 
+static void refuse_again(const struct sim_scenario *scenario, const struct setting *setting,
+			 const char *name)
+{
+	for (size_t i = 0; i < scenario->classes; i++) {
+		if (strcmp(scenario->class[i].name, name) == 0)
+			setting_fail(setting, "there is a class '%s' before", name);
+	}
+}
+
 static void read_class(struct reading *reading, const struct setting *item)
 {
 	static const char *const keys[] = {"name",  "source", "prefixes", "port", "hops",
@@ -183,8 +192,8 @@ static void read_class(struct reading *reading, const struct setting *item)
 	*class = (struct sim_class){.prefixes = 1, .share = 1, .work = 1, .net = reading->net};
 	if (!setting_mapping(item, keys))
 		return;
-	if (setting_require(item, "name", &setting))
-		setting_name(&setting, class->name);
+	if (setting_require(item, "name", &setting) && setting_name(&setting, class->name))
+		refuse_again(reading->out, &setting, class->name);
 	if (setting_require(item, "source", &setting) &&
 	    setting_address(&setting, AF_INET, &source))
 		class->source = (uint32_t)larch_source_ipv4(ntohl(source.s6_addr32[3]));
@@ -250,12 +259,39 @@ static bool read_event_backend(const struct sim_scenario *scenario, const struct
 	return true;
 }
 
+/* true; an event that does not happen is a mistake. */
+static bool read_happens(const struct setting *setting)
+{
+	bool truth;
+
+	if (!setting_truth(setting, &truth))
+		return false;
+	if (!truth)
+		setting_expect(setting, "true, or no such event");
+	return truth;
+}
+
+static bool is_one_kind(const struct setting *item)
+{
+	static const char *const kinds[] = {"slow", "dead", "move", "net"};
+	struct setting setting;
+	unsigned count = 0;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		count += setting_get(item, kinds[i], &setting);
+	if (count > 1)
+		setting_fail(item, "one of slow, dead, move, net is an event, not %u of them",
+			     count);
+	return count <= 1;
+}
+
 static bool read_event_kind(const struct sim_scenario *scenario, const struct setting *item,
 			    struct sim_event *out)
 {
 	struct setting setting;
-	bool truth = true;
 
+	if (!is_one_kind(item))
+		return false;
 	if (setting_get(item, "slow", &setting)) {
 		out->kind = SIM_SLOW;
 		return setting_decimal(&setting, 1, 1e6, &out->factor) &&
@@ -263,13 +299,11 @@ static bool read_event_kind(const struct sim_scenario *scenario, const struct se
 	}
 	if (setting_get(item, "dead", &setting)) {
 		out->kind = SIM_DEAD;
-		return setting_truth(&setting, &truth) &&
-		       read_event_backend(scenario, item, &out->backend) && truth;
+		return read_happens(&setting) && read_event_backend(scenario, item, &out->backend);
 	}
 	if (setting_get(item, "move", &setting)) {
 		out->kind = SIM_MOVE;
-		return setting_truth(&setting, &truth) &&
-		       read_event_class(scenario, item, &out->class) && truth;
+		return read_happens(&setting) && read_event_class(scenario, item, &out->class);
 	}
 	if (setting_get(item, "net", &setting)) {
 		out->kind = SIM_DETOUR;
@@ -292,6 +326,8 @@ static void read_event(struct sim_scenario *out, const struct setting *item)
 		return;
 	if (setting_require(item, "at", &setting))
 		setting_duration(&setting, 0, LONGEST, &event.at);
+	if (event.at >= out->duration)
+		setting_fail(&setting, "the simulation ends before, see 'duration'");
 	read_duration(item, "for", SHORTEST, &event.length);
 	if (read_event_kind(out, item, &event))
 		out->event[out->events++] = event;

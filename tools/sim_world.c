@@ -90,6 +90,7 @@ int sim_run(const struct sim_scenario *scenario, const struct sim_policy *policy
 
 	if (!world)
 		return -ENOMEM;
+	histogram_reset(&world->latency);
 	world->scenario = scenario;
 	world->policy = policy;
 	world->nodes = nodes;

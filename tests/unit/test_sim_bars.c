@@ -49,6 +49,35 @@ Test(sim_bars, every_policy_serves_what_is_asked)
 	}
 }
 
+static struct sim_result run_text(const char *text)
+{
+	static struct sim_scenario scenario;
+	struct config_errors errors;
+	struct sim_result result;
+
+	cr_assert_eq(sim_scenario_parse(text, strlen(text), &scenario, &errors), 0, "%s",
+		     errors.error[0].text);
+	cr_assert_eq(sim_run(&scenario, sim_policy_find("even"), 1, 1, &result), 0);
+	return result;
+}
+
+/* A window in which hardly a request begins, or none. */
+Test(sim_bars, few_requests_have_quantiles_and_none_has_none)
+{
+	struct sim_result few, none;
+
+	few = run_text("{duration: 4s, measure: [3s, 3.005s], net: 1ms, work: 2ms, load: 0.2,\n"
+		       " backends: [{count: 1}], classes: [{name: a, source: 10.1.0.0}]}\n...\n");
+	none = run_text("{duration: 4s, measure: [3s, 3.000001s], net: 1ms, work: 500ms,\n"
+			" load: 0.1, backends: [{count: 1}],\n"
+			" classes: [{name: a, source: 10.1.0.0}]}\n...\n");
+	cr_expect_gt(few.mean, 0);
+	cr_expect_gt(few.p50, 0);
+	cr_expect_leq(few.p50, few.p999);
+	cr_expect_eq(none.mean, -1);
+	cr_expect_eq(none.p99, -1);
+}
+
 Test(sim_bars, classes_are_told_apart)
 {
 	struct sim_result larch = run("class", "larch", 1, 1);

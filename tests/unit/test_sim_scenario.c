@@ -68,6 +68,15 @@ Test(sim_scenario, what_is_wrong_is_said_with_its_line)
 		"backend is '2'");
 	refuses(BACKENDS NET CLASSES "events: [{at: 1s, class: b, move: true}]\n...\n", 4,
 		"the name of a class");
+	refuses(BACKENDS NET CLASSES "events: [{at: 1s, backend: 0, dead: false}]\n...\n", 4,
+		"expected true");
+	refuses(BACKENDS NET CLASSES "events: [{at: 1s, backend: 0, slow: 5, dead: true}]\n...\n",
+		4, "not 2 of them");
+	refuses(BACKENDS NET CLASSES "events: [{at: 41s, backend: 0, dead: true}]\n...\n", 4,
+		"ends before");
+	refuses(BACKENDS NET "classes: [{name: a, source: 10.1.0.0}, {name: a, source: 10.2.0.0}]\n"
+			     "...\n",
+		3, "a class 'a' before");
 	refuses(BACKENDS NET CLASSES "events: [{at: 1s}]\n...\n", 4, "one of slow, dead");
 }
 
