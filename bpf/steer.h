@@ -155,9 +155,12 @@ static __always_inline bool steer_on(struct packet *packet)
 	__u32 at = LARCH_CANDIDATES - 1, backend = packet->backend, member;
 	__u8 candidate[LARCH_CANDIDATES];
 
-	if (!plan || !steer_candidates(packet, plan, candidate) || backend >= LARCH_MAX_BACKENDS)
+	if (!plan || backend >= LARCH_MAX_BACKENDS)
 		return false;
+	/* Before all else: Linux 6.1 does not know the bounds of what has been spilled. */
 	member = plan->member_of[backend];
+	if (!steer_candidates(packet, plan, candidate))
+		return false;
 #pragma clang loop unroll(full)
 	for (__u32 i = LARCH_CANDIDATES; i-- > 0;)
 		at = candidate[i] == member ? i : at;

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../tools/sim_policy.h"
@@ -61,21 +62,27 @@ static struct sim_result run_text(const char *text)
 	return result;
 }
 
-/* A window in which hardly a request begins, or none. */
+/* Windows in which hardly a request begins, or none. */
 Test(sim_bars, few_requests_have_quantiles_and_none_has_none)
 {
-	struct sim_result few, none;
+	unsigned some = 0;
 
-	few = run_text("{duration: 4s, measure: [3s, 3.005s], net: 1ms, work: 2ms, load: 0.2,\n"
-		       " backends: [{count: 1}], classes: [{name: a, source: 10.1.0.0}]}\n...\n");
-	none = run_text("{duration: 4s, measure: [3s, 3.000001s], net: 1ms, work: 500ms,\n"
-			" load: 0.1, backends: [{count: 1}],\n"
-			" classes: [{name: a, source: 10.1.0.0}]}\n...\n");
-	cr_expect_gt(few.mean, 0);
-	cr_expect_gt(few.p50, 0);
-	cr_expect_leq(few.p50, few.p999);
-	cr_expect_eq(none.mean, -1);
-	cr_expect_eq(none.p99, -1);
+	for (unsigned ms = 1; ms < 40; ms += 2) {
+		struct sim_result result;
+		char text[200];
+
+		snprintf(text, sizeof(text),
+			 "{duration: 4s, measure: [3s, 3.0%02us], net: 1ms, work: 2ms, load: 0.1,\n"
+			 " backends: [{count: 1}], classes: [{name: a, source: 10.1.0.0}]}\n...\n",
+			 ms);
+		result = run_text(text);
+		some += result.mean > 0;
+		cr_expect(result.mean > 0 ? result.p50 > 0 && result.p50 <= result.p999
+					  : result.mean == -1 && result.p99 == -1,
+			  "%u ms: mean %f, p50 %f, p99 %f", ms, result.mean, result.p50,
+			  result.p99);
+	}
+	cr_expect(some > 0 && some < 20, "%u windows with requests", some);
 }
 
 Test(sim_bars, classes_are_told_apart)
