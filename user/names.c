@@ -3,6 +3,7 @@
 #include "names.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,4 +128,27 @@ double names_wait(const struct names_state *state, double least, double most)
 	if (state->doubts || !state->answered)
 		return least;
 	return fmin(fmax(state->ttl, least), most);
+}
+
+static unsigned dots_of(const char *text)
+{
+	unsigned count = 0;
+
+	for (; *text; text++)
+		count += *text == '.';
+	return count;
+}
+
+bool names_attempt(const char *host, char *const *domain, size_t domains, unsigned dots,
+		   size_t attempt, char *out, size_t size)
+{
+	size_t searched = dots_of(host) < dots ? domains : 0;
+
+	if (attempt > searched)
+		return false;
+	if (attempt == searched || strcmp(domain[attempt], ".") == 0)
+		snprintf(out, size, "%s", host);
+	else
+		snprintf(out, size, "%s.%s", host, domain[attempt]);
+	return true;
 }

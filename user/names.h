@@ -66,3 +66,10 @@ double names_wait(const struct names_state *state, double least, double most);
 
 /* How many of `a` are not in `b`. */
 size_t names_missing(const struct names_set *a, const struct names_set *b);
+
+/*
+ * The name that is asked for at the given attempt, from 0: one with fewer dots than `dots` first in
+ * each of the domains, then as it is; any other only as it is. false: there are no more attempts.
+ */
+bool names_attempt(const char *host, char *const *domain, size_t domains, unsigned dots,
+		   size_t attempt, char *out, size_t size);

@@ -17,13 +17,15 @@
 
 #include "clock.h"
 #include "endpoint.h"
+#include "hosts.h"
 #include "log.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define TIMEOUT_MS  1500 /* of the first try at a server; the second one waits longer */
 #define TRIES	    2
 #define EVENTS	    16
-#define TOLD_MOST   4 /* addresses that one line of the log names */
+#define NAME_SIZE   512 /* a name and a domain of `search` */
+#define TOLD_MOST   4	/* addresses that one line of the log names */
 
 enum family { IPV4, IPV6, FAMILIES };
 
@@ -33,6 +35,7 @@ struct entry {
 	struct names_state state;
 	struct names_answer answer[FAMILIES];
 	unsigned pending; /* questions that are under way */
+	size_t attempt;	  /* of names_attempt(): what they ask for */
 	bool asked, stays;
 	uint64_t due, since;
 };
@@ -48,7 +51,9 @@ struct resolver {
 	bool library, open; /* the channel is there */
 	ares_channel channel;
 	struct config_resolver options;
-	struct timespec read; /* when resolv.conf had been changed, as it was read */
+	struct timespec read;	  /* when resolv.conf had been changed, as it was read */
+	struct ares_options conf; /* what it said, if the channel is there */
+	int conf_has;
 	struct entry **entry;
 	size_t count;
 	bool changed;
@@ -103,6 +108,8 @@ static int open_channel(struct resolver *resolver)
 	resolver->read = conf_changed();
 	resolver->open = status == ARES_SUCCESS;
 	if (resolver->open)
+		status = ares_save_options(resolver->channel, &resolver->conf, &resolver->conf_has);
+	if (status == ARES_SUCCESS)
 		status = set_servers(resolver);
 	if (status == ARES_SUCCESS)
 		return 0;
@@ -113,8 +120,11 @@ static int open_channel(struct resolver *resolver)
 /* What is under way ends as a failure. */
 static void close_channel(struct resolver *resolver)
 {
-	if (resolver->open)
+	if (resolver->open) {
 		ares_destroy(resolver->channel);
+		ares_destroy_options(&resolver->conf);
+		resolver->conf = (struct ares_options){0};
+	}
 	resolver->open = false;
 }
 
@@ -228,6 +238,8 @@ static void judge(struct entry *entry)
 	}
 }
 
+static bool ask_next(struct entry *entry);
+
 static void on_answer(void *context, int status, int timeouts, unsigned char *bytes, int length)
 {
 	struct question *question = context;
@@ -254,13 +266,24 @@ static void on_answer(void *context, int status, int timeouts, unsigned char *by
 		return;
 	if (!entry->resolver) /* nobody wants to know any more */
 		free(entry);
-	else if (status != ARES_EDESTRUCTION)
+	else if (status != ARES_EDESTRUCTION && !ask_next(entry))
 		judge(entry);
 }
 
 /* ---- questions ---- */
 
-static void ask(struct resolver *resolver, struct entry *entry)
+/* What this attempt is to ask for; false: there is none. */
+static bool name_to_ask(const struct resolver *resolver, const struct entry *entry,
+			char out[NAME_SIZE])
+{
+	const struct ares_options *conf = &resolver->conf;
+	size_t domains = conf->ndomains > 0 ? (size_t)conf->ndomains : 0;
+
+	return names_attempt(entry->host, conf->domains, domains, (unsigned)conf->ndots,
+			     entry->attempt, out, NAME_SIZE);
+}
+
+static void ask(struct resolver *resolver, struct entry *entry, const char *name)
 {
 	static const int type[FAMILIES] = {[IPV4] = ns_t_a, [IPV6] = ns_t_aaaa};
 	struct question *question[FAMILIES] = {malloc(sizeof(**question)),
@@ -275,9 +298,34 @@ static void ask(struct resolver *resolver, struct entry *entry)
 	entry->pending = FAMILIES; /* an answer may come before ares_query() returns */
 	for (enum family family = IPV4; family < FAMILIES; family++) {
 		*question[family] = (struct question){entry, family};
-		ares_query(resolver->channel, entry->host, ns_c_in, type[family], on_answer,
+		ares_query(resolver->channel, name, ns_c_in, type[family], on_answer,
 			   question[family]);
 	}
+}
+
+/* Where nobody has the name under one domain of `search`, it is looked for in the next. */
+static bool ask_next(struct entry *entry)
+{
+	char name[NAME_SIZE];
+
+	if (entry->answer[IPV4].outcome != NAMES_NONE || entry->answer[IPV6].outcome != NAMES_NONE)
+		return false;
+	entry->attempt++;
+	if (!name_to_ask(entry->resolver, entry, name))
+		return false;
+	ask(entry->resolver, entry, name);
+	return true;
+}
+
+static void ask_first(struct resolver *resolver, struct entry *entry)
+{
+	char name[NAME_SIZE];
+
+	entry->attempt = 0;
+	if (hosts_find(HOSTS_FILE, entry->host, &entry->answer[IPV4], &entry->answer[IPV6]))
+		judge(entry);
+	else if (name_to_ask(resolver, entry, name)) /* there always is a first */
+		ask(resolver, entry, name);
 }
 
 static bool is_busy(const struct resolver *resolver)
@@ -294,7 +342,7 @@ static void renew_channel(struct resolver *resolver)
 {
 	struct timespec changed = conf_changed();
 
-	if (resolver->options.servers || is_busy(resolver) ||
+	if (is_busy(resolver) ||
 	    (changed.tv_sec == resolver->read.tv_sec && changed.tv_nsec == resolver->read.tv_nsec))
 		return;
 	log_info(RESOLV_CONF " has changed: names are asked for as it says");
@@ -315,7 +363,7 @@ static void ask_due(struct resolver *resolver)
 		if (!resolver->open && open_channel(resolver) != 0)
 			entry->due = now + 10 * NS_PER_S;
 		else
-			ask(resolver, entry);
+			ask_first(resolver, entry);
 	}
 }
 

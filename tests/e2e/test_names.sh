@@ -233,4 +233,44 @@ test_reload_to_a_name_and_back() {
 	load_unbroken
 }
 
+# A larchd to whom /etc/hosts and /etc/resolv.conf are files of the lab.
+begin_with_files() {
+	names_config "$@" >"$LAB_DIR/larch.yaml"
+	larchd_remove
+	LARCHD_LOG=$LAB_DIR/larchd-files.log
+	# shellcheck disable=SC2016 # the inner shell's
+	lab_start balancer larchd-files.log unshare -m sh -c 'mount --bind "$1/etc-hosts" /etc/hosts &&
+		mount --bind "$1/etc-resolv" /etc/resolv.conf && shift && exec "$@"' sh "$LAB_DIR" \
+		"$BUILD/larchd" -c "$LAB_DIR/larch.yaml" -p "$LAB_PINS" -s "$LAB_DIR/larchd.sock" \
+		--state "$LAB_DIR/state.json" -l debug
+	LAB_LARCHD=$LAB_PID
+	lab_wait 30 larchd_is_up_or_dead
+	larchd_is_up || fail "larchd did not start: $(tail -n 2 "$LARCHD_LOG")"
+}
+
+test_etc_hosts_comes_before_name_servers_and_is_followed() {
+	dns 10.50.3.2 other.example.net=10.50.2.2
+	echo "10.50.1.2 app.example.net alias" >"$LAB_DIR/etc-hosts"
+	: >"$LAB_DIR/etc-resolv"
+	begin_with_files "{host: $NAME, name: app}" "{host: alias, name: alias}" "{host: other.example.net, name: other}" || return
+	same "members" "$(members)" "app/10.50.1.2 other/10.50.2.2" && eventually 20 "service" vip_answers || return
+	echo "fd00:50:4::2 app.example.net" >>"$LAB_DIR/etc-hosts"
+	expect_members "app/10.50.1.2 app/fd00:50:4::2 other/10.50.2.2" || return
+	# Without it there the name servers are asked; what they do not know keeps what it had.
+	: >"$LAB_DIR/etc-hosts"
+	expect_members "alias/10.50.1.2 app/10.50.3.2 other/10.50.2.2" 20
+}
+
+test_a_name_without_a_dot_is_looked_for_in_the_domains_of_search() {
+	dns 10.50.1.2 short.second.example.net=10.50.2.2 app.example.net.second.example.net=10.50.4.2
+	: >"$LAB_DIR/etc-hosts"
+	echo "search first.example.net second.example.net" >"$LAB_DIR/etc-resolv"
+	begin_with_files "{host: short}" "{host: $NAME}" || return
+	same "members" "$(members)" "$NAME/10.50.1.2 short/10.50.2.2" || return
+	# A qualified name is not, even if it does not exist any more.
+	dns short.second.example.net=10.50.2.2 short.first.example.net=10.50.3.2 $NAME.second.example.net=10.50.4.2
+	expect_members "$NAME/10.50.1.2 short/10.50.3.2" || return
+	log_has "$NAME: does not resolve" || fail "log"
+}
+
 run_tests "$@"

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "names.h"
@@ -186,4 +187,31 @@ Test(names, seeds_are_as_good_as_answers)
 	cr_expect_eq(names_judge(&state, FAILED, FAILED), NAMES_TROUBLED);
 	stands_for(&state, "10.0.0.1 10.0.0.2");
 	cr_expect_eq(names_judge(&state, found("10.0.0.3", 9), NONE), NAMES_DOUBTED);
+}
+
+/* ---- search ---- */
+
+static const char *attempts(const char *host, unsigned dots)
+{
+	char *const domain[] = {(char *)"one.test", (char *)"two.test"};
+	static char out[256];
+	char name[64];
+
+	*out = '\0';
+	for (size_t i = 0; names_attempt(host, domain, 2, dots, i, name, sizeof(name)); i++)
+		sprintf(out + strlen(out), "%s%s", i ? " " : "", name);
+	return out;
+}
+
+Test(names, a_name_with_few_dots_is_looked_for_in_the_domains)
+{
+	cr_expect_str_eq(attempts("app", 1), "app.one.test app.two.test app");
+	cr_expect_str_eq(attempts("app.svc", 5), "app.svc.one.test app.svc.two.test app.svc");
+}
+
+/* Not even when it does not exist: a domain may have an answer for everything. */
+Test(names, any_other_is_asked_for_as_it_is)
+{
+	cr_expect_str_eq(attempts("app.example.net", 1), "app.example.net");
+	cr_expect_str_eq(attempts("app", 0), "app");
 }
