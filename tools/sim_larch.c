@@ -213,9 +213,11 @@ static void record(struct sim_larch *larch, const struct sim_flow *flow,
 	if (found->connect_us)
 		larch_connects_add(&view.maps->connects[larch_connects_index(0, view.cell.arm)],
 				   found->connect_us);
-	if (found->response_us)
+	if (found->response_us) {
+		larch_bands_add(&view.maps->bands[flow->backend], live, found);
 		larch_slowdown_learn(
 			live, &costs_of(&view)->member[view.plan->member_of[flow->backend]], found);
+	}
 }
 
 /* As sample_connected(). A SYN that came twice says nothing (Karn). */

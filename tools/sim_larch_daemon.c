@@ -6,9 +6,11 @@
 #include "sim_larch_daemon.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "estimate.h"
 #include "log.h"
 #include "members.h"
 #include "publisher.h"
@@ -25,7 +27,7 @@ static void set_backend(struct sim_larch *larch, size_t i)
 
 	to->address.s6_addr16[5] = 0xffff;
 	to->address.s6_addr32[3] = htonl((uint32_t)(FIRST_ADDRESS + i));
-	to->concurrency = larch->option.plain ? CONTROLLER_CONCURRENCY : from->workers;
+	to->concurrency = larch->option.plain ? 0 : from->workers;
 	larch->member[i].backend = i;
 	larch->member[i].weight = larch->option.plain ? 1 : from->weight;
 }
@@ -70,8 +72,9 @@ static void begin_backends(struct sim_larch *larch, struct controller *controlle
 		struct registry_backend *backend = &controller->registry.backend[id];
 
 		backend->configured = true;
-		backend->concurrency = from->concurrency;
+		snprintf(backend->name, sizeof(backend->name), "b%zu", i);
 		backend->nexthop.ready = backend->nexthop.direct = true;
+		estimate_begin(controller, id, from->concurrency);
 	}
 }
 
@@ -107,8 +110,6 @@ static int begin_controller(struct sim_larch *larch, struct sim_larch_node *node
 	controller->datapath = &node->maps->datapath;
 	controller->fresh = true;
 	begin_backends(larch, controller);
-	for (uint32_t i = 0; i < larch->config.backend_count; i++)
-		publisher_live(controller->datapath, i, larch->backend[i].concurrency, NULL);
 	error = begin_service(larch, &controller->service[0]);
 	if (error)
 		return error;
@@ -200,6 +201,7 @@ static void tick_node(struct sim_larch_node *node)
 	cells_begin(service->cells, 1);
 	for (size_t i = 0; i < node->maps->cells; i++)
 		cells_update(service->cells, &node->maps->cell[i], &node->maps->samples[i], true);
+	estimate_tick(controller, 1);
 	service_tick(controller, service);
 	controller->ticks++;
 }

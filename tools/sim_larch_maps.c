@@ -30,6 +30,7 @@ struct sim_maps *sim_maps_new(void)
 		.services = maps->services,
 		.connects = maps->connects,
 		.live = maps->live,
+		.bands = maps->bands,
 		.kernel = &maps->kernel,
 	};
 	return maps;

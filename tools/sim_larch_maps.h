@@ -15,6 +15,7 @@ struct sim_maps {
 	struct larch_service services[LARCH_MAX_SERVICES];
 	struct larch_connects connects[LARCH_MAX_SERVICES * LARCH_ARMS];
 	struct larch_live live[LARCH_MAX_BACKENDS];
+	struct larch_bands bands[LARCH_MAX_BACKENDS];
 	struct larch_plan plan[LARCH_BANKS];
 	struct larch_ring ring[LARCH_BANKS * LARCH_RINGS];
 	struct larch_costs costs[LARCH_BANKS * LARCH_MAX_LEAVES];

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "controller.h"
+#include "estimate.h"
 #include "fault.h"
 #include "ids.h"
 #include "log.h"
@@ -31,10 +32,8 @@ static void set_backends(struct controller *controller, const struct larch_confi
 
 		backend->configured = true;
 		backend->idle_walks = 0;
-		backend->concurrency =
-			from->concurrency ? from->concurrency : CONTROLLER_CONCURRENCY;
 		memcpy(backend->name, from->name, sizeof(backend->name));
-		publisher_live(controller->datapath, id, backend->concurrency, NULL);
+		estimate_begin(controller, id, from->concurrency);
 	}
 }
 

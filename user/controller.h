@@ -25,7 +25,7 @@
 #include "service.h"
 #include "state.h"
 
-#define CONTROLLER_CONCURRENCY 4 /* of a backend whose concurrency is not configured */
+#define CONTROLLER_CONCURRENCY 4 /* of a backend of which nobody has said anything */
 
 struct controller_options {
 	const char *config_file;
@@ -82,7 +82,8 @@ struct controller {
 	struct datapath *datapath;
 	struct netlink *netlink;
 	struct registry registry;
-	struct service service[LARCH_MAX_SERVICES]; /* at their ids */
+	struct concurrency evidence[LARCH_MAX_BACKENDS]; /* of the backends' concurrency */
+	struct service service[LARCH_MAX_SERVICES];	 /* at their ids */
 	struct stage_time stage[STAGES];
 	struct checks *checks;		  /* active health checks */
 	struct entries *entries;	  /* what larch_vips holds; NULL: not written yet */
@@ -109,6 +110,8 @@ struct controller {
 	char reload_error[512];
 	uint64_t members_news; /* counts what is new of the members' states and orders */
 	uint64_t members_kept; /* of this, what is kept on the disk */
+	uint64_t fitted_news;  /* counts what is new of the backends' fitted concurrency */
+	uint64_t fitted_kept;  /* the same */
 	struct state *state;   /* what is kept on the disk; NULL: nothing */
 	char last_good[512];   /* why the last good configuration is in force; "": the file's is */
 };

@@ -59,8 +59,13 @@ const char *larchctl_text(const json_t *object, const char *name); /* "-" */
 double larchctl_number(const json_t *object, const char *name);	   /* NAN */
 bool larchctl_true(const json_t *object, const char *name);	   /* false */
 const char *larchctl_us(const json_t *object, const char *name, char *out);
+
 const char *larchctl_count(const json_t *object, const char *name, char *out);
 const char *larchctl_part(const json_t *object, const char *name, char *out);
+
+/* How many requests a backend serves at once: "8", "~8" if that was found out, "8?" if assumed. */
+struct columns;
+void larchctl_add_at_once(struct columns *columns, const json_t *backend);
 
 /* Renderers: the answer to people. */
 void larchctl_show_status(const struct larchctl *ctl, const json_t *answer);

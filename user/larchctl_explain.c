@@ -78,6 +78,7 @@ static void add_candidate(struct columns *columns, const json_t *candidate)
 	columns_add(columns, larchctl_us(candidate, "service_us", text));
 	columns_addf(columns, "%.0f/%.0f", larchctl_number(candidate, "in_flight"),
 		     larchctl_number(candidate, "concurrency"));
+	larchctl_add_at_once(columns, candidate);
 	columns_addf(columns, "%.2f", larchctl_number(candidate, "slowdown"));
 	columns_add(columns, larchctl_us(candidate, "score_us", text));
 	columns_add(columns, larchctl_count(candidate, "responses", text));
@@ -86,8 +87,9 @@ static void add_candidate(struct columns *columns, const json_t *candidate)
 
 static void show_candidates(const json_t *answer)
 {
-	struct columns *columns = columns_new("CANDIDATE BACKEND >NET >SVC >LOAD >SLOWDOWN >SCORE "
-					      ">SAMPLES CHOICE");
+	struct columns *columns =
+		columns_new("CANDIDATE BACKEND >NET >SVC >LOAD >ATONCE >SLOWDOWN >SCORE "
+			    ">SAMPLES CHOICE");
 	const json_t *fresh = json_object_get(answer, "new"), *candidate;
 	size_t i;
 

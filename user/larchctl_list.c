@@ -158,6 +158,14 @@ static void add_check(struct columns *columns, const json_t *check)
 		     larchctl_text(check, "reason"));
 }
 
+void larchctl_add_at_once(struct columns *columns, const json_t *backend)
+{
+	const char *from = larchctl_text(backend, "at_once_from");
+
+	columns_addf(columns, "%s%.0f%s", strcmp(from, "fitted") == 0 ? "~" : "",
+		     larchctl_number(backend, "at_once"), strcmp(from, "assumed") == 0 ? "?" : "");
+}
+
 static void add_backend(struct columns *columns, const json_t *backend)
 {
 	char text[COLUMNS_NUMBER], age[COLUMNS_NUMBER], silent[64] = "";
@@ -172,6 +180,7 @@ static void add_backend(struct columns *columns, const json_t *backend)
 	columns_add(columns, larchctl_part(backend, "share", text));
 	columns_addf(columns, "%.0f", larchctl_number(backend, "flows"));
 	columns_addf(columns, "%.0f", larchctl_number(backend, "in_flight"));
+	larchctl_add_at_once(columns, backend);
 	columns_add(columns, larchctl_us(backend, "net_us", text));
 	columns_add(columns, larchctl_us(backend, "service_us", text));
 	columns_addf(columns, "%.2f", larchctl_number(backend, "slowdown"));
@@ -191,8 +200,9 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 	json_array_foreach (json_object_get(answer, "banners"), i, banner)
 		printf("WARNING: %s\n", json_string_value(banner));
 	json_array_foreach (json_object_get(answer, "services"), i, service) {
-		struct columns *columns = columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
-						      ">INFLIGHT >NET >SVC >SLOWDOWN STATE CHECK");
+		struct columns *columns =
+			columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
+				    ">INFLIGHT >ATONCE >NET >SVC >SLOWDOWN STATE CHECK");
 
 		if (i > 0)
 			puts("");

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "controller.h"
+#include "estimate.h"
 #include "log.h"
 #include "publisher.h"
 
@@ -30,6 +31,7 @@ static void forget(struct controller *controller, uint32_t id)
 	if (registry_find(&controller->registry, &backend->address) == id)
 		netlink_unwatch(controller->netlink, &backend->address);
 	publisher_remove_backend(controller->datapath, id);
+	estimate_forget(controller, id);
 	controller->addresses_changed = true;
 	memset(backend, 0, sizeof(*backend));
 }

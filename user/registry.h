@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "concurrency.h"
 #include "config.h"
 #include "larch/types.h"
 #include "netlink.h"
@@ -21,13 +22,14 @@ struct registry_backend {
 	bool configured; /* the configuration in force names it */
 	char name[CONFIG_NAME_MAX];
 	struct in6_addr address;
-	uint32_t concurrency;	/* configured, or the default */
-	struct nexthop nexthop; /* what the kernel part uses */
-	bool fading;		/* netlink says not ready; believed if it still does at the tick */
-	uint32_t flows;		/* that the last walk found in the flow table */
-	uint32_t silent;	/* of these, for about an hour or longer */
-	unsigned idle_walks;	/* walks in a row that found none */
-	uint64_t silent_ns;	/* since when all of them were, and nothing new could come; 0 */
+	uint32_t concurrency;		/* requests served at once; 0: nobody has asked yet */
+	enum concurrency_origin origin; /* of the concurrency */
+	struct nexthop nexthop;		/* what the kernel part uses */
+	bool fading;	     /* netlink says not ready; believed if it still does at the tick */
+	uint32_t flows;	     /* that the last walk found in the flow table */
+	uint32_t silent;     /* of these, for about an hour or longer */
+	unsigned idle_walks; /* walks in a row that found none */
+	uint64_t silent_ns;  /* since when all of them were, and nothing new could come; 0 */
 };
 
 struct registry {

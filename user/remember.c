@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "controller.h"
+#include "endpoint.h"
 #include "remember.h"
 #include "report.h"
 #include "state.h"
@@ -60,6 +61,24 @@ static json_t *all_members(const struct controller *controller)
 	return list;
 }
 
+static json_t *all_fitted(const struct controller *controller)
+{
+	json_t *list = json_array();
+	char address[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		const struct registry_backend *backend = &controller->registry.backend[i];
+
+		if (!backend->used || backend->origin != CONCURRENCY_FITTED)
+			continue;
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I}", "address",
+						endpoint_address_text(&backend->address, address),
+						"concurrency", (json_int_t)backend->concurrency));
+	}
+	return list;
+}
+
 /* Takes the value over. */
 static void keep(struct controller *controller, const char *section, json_t *value)
 {
@@ -79,6 +98,9 @@ void remember(struct controller *controller)
 	if (controller->members_kept != controller->members_news)
 		keep(controller, "members", all_members(controller));
 	controller->members_kept = controller->members_news;
+	if (controller->fitted_kept != controller->fitted_news)
+		keep(controller, "concurrency", all_fitted(controller));
+	controller->fitted_kept = controller->fitted_news;
 	keep(controller, "withdrawn", controller_withdrawn(controller));
 }
 
@@ -154,6 +176,22 @@ void remember_member(const struct controller *controller, const struct service *
 		if (service->config->eject_for > 0 && service->config->signal != LARCH_SIGNAL_NONE)
 			take_ejection(json_object_get(line, "ejection"), life);
 	}
+}
+
+uint32_t remember_concurrency(const struct controller *controller, const struct in6_addr *address)
+{
+	char text[INET6_ADDRSTRLEN];
+	const json_t *line;
+	size_t i;
+
+	endpoint_address_text(address, text);
+	json_array_foreach (state_get(controller->state, "concurrency"), i, line) {
+		json_int_t value = json_integer_value(json_object_get(line, "concurrency"));
+
+		if (is_of(line, "address", text) && value >= 1 && value <= CONCURRENCY_MOST)
+			return (uint32_t)value;
+	}
+	return 0;
 }
 
 void remember_withdrawn(struct controller *controller)

@@ -85,6 +85,7 @@ void report_member(const struct controller *controller, const struct service *se
 {
 	const struct learner_member *member = &service->member[index];
 	const struct lifecycle *life = &service->life[index];
+	const struct registry_backend *backend = &controller->registry.backend[member->backend];
 
 	*out = (struct report_member){
 		.name = report_backend(controller, member->backend),
@@ -93,6 +94,8 @@ void report_member(const struct controller *controller, const struct service *se
 		.net_us = NAN,
 		.service_us = NAN,
 		.slowdown = 1,
+		.at_once = backend->concurrency,
+		.at_once_from = backend->origin,
 		.state = life->state,
 		.reason = *life->reason ? life->reason : NULL,
 		.since = life->since,

@@ -193,7 +193,7 @@ static void take_part(const struct generation *current, size_t member, struct mi
 }
 
 /* What all services together ask of a backend. */
-static struct mix backend_mix(const struct controller *controller, uint16_t backend)
+static struct mix backend_mix(const struct controller *controller, uint32_t backend)
 {
 	struct mix_part part[LARCH_MAX_SERVICES] = {};
 	size_t parts = 0;
@@ -209,15 +209,18 @@ static struct mix backend_mix(const struct controller *controller, uint16_t back
 }
 
 /* Base costs feed the fast loop. */
+void service_publish_live(struct controller *controller, uint32_t backend)
+{
+	struct mix mix = backend_mix(controller, backend);
+
+	publisher_live(controller->datapath, backend,
+		       controller->registry.backend[backend].concurrency, &mix);
+}
+
 static void publish_live(struct controller *controller, const struct service *service)
 {
-	for (size_t i = 0; i < service->members; i++) {
-		uint16_t backend = service->member[i].backend;
-		struct mix mix = backend_mix(controller, backend);
-
-		publisher_live(controller->datapath, backend,
-			       (uint32_t)service->member[i].concurrency, &mix);
-	}
+	for (size_t i = 0; i < service->members; i++)
+		service_publish_live(controller, service->member[i].backend);
 }
 
 /*

@@ -93,6 +93,9 @@ int service_open(struct service *service, uint16_t id, const struct config_learn
 /* Publishes for members that have changed, without new learning. Errors have been logged. */
 void service_republish(struct controller *controller, struct service *service, const char *why);
 
+/* What all services ask of a backend, and its concurrency, feed the fast loop. */
+void service_publish_live(struct controller *controller, uint32_t backend);
+
 /* What its flows are timed by now: as configured, or what became of `auto`. */
 enum larch_signal service_signal(const struct service *service);
 

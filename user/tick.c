@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "controller.h"
+#include "estimate.h"
 #include "fault.h"
 #include "log.h"
 #include "publisher.h"
@@ -69,6 +70,7 @@ static void read_samples(struct controller *controller)
 	if (error)
 		log_warning("cannot read all samples: %s", strerror(-error));
 	controller->fresh = true;
+	estimate_tick(controller, ticks);
 	controller_clock(controller, STAGE_READ, &clock);
 }
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Who says how many requests a backend serves at once, and what becomes of it. */
+#include "estimate.h"
+#include "report_world.h"
+
+#define ID    SCENE_FIRST
+#define TICKS 60
+
+static struct larch_bands bands[LARCH_MAX_BACKENDS];
+
+static void begin(void)
+{
+	report_begin();
+	memset(bands, 0, sizeof(bands));
+	world.datapath.bands = bands;
+}
+
+TestSuite(estimate, .init = begin, .fini = report_end);
+
+static struct registry_backend *backend(void)
+{
+	return &world.controller->registry.backend[ID];
+}
+
+static void expect(uint32_t concurrency, enum concurrency_origin origin)
+{
+	cr_assert_eq(backend()->concurrency, concurrency, "%u", backend()->concurrency);
+	cr_assert_eq(backend()->origin, origin);
+	cr_assert_eq(world.datapath.live[ID].share, (1u << 16) / concurrency);
+}
+
+/* A minute in which each band gets what a server of so many workers would give it. */
+static void serve(uint32_t workers)
+{
+	for (int tick = 0; tick < TICKS; tick++) {
+		for (uint32_t i = 0; i < LARCH_BANDS - 1; i++) {
+			uint32_t queue = (uint32_t)larch_unpack(i, LARCH_BAND_MANTISSA);
+			double us = 1000 * concurrency_stretch(queue, workers, 0);
+
+			bands[ID].band[i].requests += 100;
+			bands[ID].band[i].server_us += (uint64_t)(100 * us);
+			bands[ID].band[i].response_us += (uint64_t)(100 * us);
+		}
+		world.controller->ticks++;
+		estimate_tick(world.controller, 1);
+	}
+}
+
+Test(estimate, without_any_word_four_are_assumed)
+{
+	estimate_begin(world.controller, ID, 0);
+	expect(4, CONCURRENCY_ASSUMED);
+	estimate_tick(world.controller, 1);
+	expect(4, CONCURRENCY_ASSUMED);
+}
+
+Test(estimate, finds_out_and_keeps_it_when_the_file_is_read_again)
+{
+	estimate_begin(world.controller, ID, 0);
+	serve(16);
+	cr_assert(backend()->concurrency >= 14 && backend()->concurrency <= 20, "%u",
+		  backend()->concurrency);
+	estimate_begin(world.controller, ID, 0);
+	expect(backend()->concurrency, CONCURRENCY_FITTED);
+	cr_assert_neq(world.controller->fitted_news, 0);
+}
+
+Test(estimate, says_so_too_where_what_was_assumed_is_right)
+{
+	estimate_begin(world.controller, ID, 0);
+	serve(4);
+	expect(4, CONCURRENCY_FITTED);
+}
+
+Test(estimate, what_is_configured_stands)
+{
+	estimate_begin(world.controller, ID, 7);
+	expect(7, CONCURRENCY_CONFIGURED);
+	serve(16);
+	expect(7, CONCURRENCY_CONFIGURED);
+	estimate_begin(world.controller, ID, 0);
+	expect(4, CONCURRENCY_ASSUMED);
+}
+
+Test(estimate, of_another_server_with_the_id_begins_anew)
+{
+	estimate_begin(world.controller, ID, 0);
+	serve(16);
+	estimate_forget(world.controller, ID);
+	memset(backend(), 0, sizeof(*backend()));
+	memset(&bands[ID], 0, sizeof(bands[ID]));
+	backend()->used = backend()->configured = true;
+	estimate_begin(world.controller, ID, 0);
+	estimate_tick(world.controller, 1);
+	expect(4, CONCURRENCY_ASSUMED);
+}
+
+Test(estimate, list_says_how_many_and_who_says_so)
+{
+	json_t *answer;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		world.controller->registry.backend[ID + i].concurrency = 4 + i;
+		world.controller->registry.backend[ID + i].origin = (enum concurrency_origin)i;
+	}
+	answer = report_ask("{\"command\":\"list\"}");
+	for (uint32_t i = 0; i < 3; i++) {
+		static const char *const from[] = {"assumed", "fitted", "configured"};
+		const json_t *shown = json_array_get(
+			json_object_get(report_first(answer, "services"), "backends"), i);
+
+		cr_assert_eq(report_value_of(shown, "at_once"), 4 + i);
+		cr_assert_str_eq(report_word(shown, "at_once_from"), from[i]);
+	}
+	json_decref(answer);
+}

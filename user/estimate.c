@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Who says how many requests a backend serves at once. See estimate.h. */
+#include <math.h>
+#include <string.h>
+
+#include "controller.h"
+#include "estimate.h"
+#include "log.h"
+#include "publisher.h"
+#include "remember.h"
+
+/* It is a property of the machine, not of the moment. */
+#define HALF_LIFE_MS 60000.0
+#define FIT_TICKS    5 /* between two fits of a backend; not all in one tick */
+
+const char *estimate_origin_text(enum concurrency_origin origin)
+{
+	static const char *const texts[] = {
+		[CONCURRENCY_ASSUMED] = "assumed",
+		[CONCURRENCY_FITTED] = "fitted",
+		[CONCURRENCY_CONFIGURED] = "configured",
+	};
+
+	return texts[origin];
+}
+
+void estimate_begin(struct controller *controller, uint32_t id, uint32_t configured)
+{
+	struct registry_backend *backend = &controller->registry.backend[id];
+	enum concurrency_origin origin = backend->origin;
+	uint32_t before = backend->origin == CONCURRENCY_FITTED
+				  ? backend->concurrency
+				  : remember_concurrency(controller, &backend->address);
+
+	backend->origin = configured ? CONCURRENCY_CONFIGURED
+			  : before   ? CONCURRENCY_FITTED
+				     : CONCURRENCY_ASSUMED;
+	backend->concurrency = configured ? configured : before ? before : CONTROLLER_CONCURRENCY;
+	controller->fitted_news += backend->origin != origin;
+	publisher_live(controller->datapath, id, backend->concurrency, NULL);
+}
+
+void estimate_forget(struct controller *controller, uint32_t id)
+{
+	memset(&controller->evidence[id], 0, sizeof(controller->evidence[id]));
+}
+
+static void take(struct controller *controller, uint32_t id, const struct concurrency_fit *fit)
+{
+	struct registry_backend *backend = &controller->registry.backend[id];
+	uint32_t next = concurrency_next(fit, backend->concurrency);
+
+	if (next == backend->concurrency &&
+	    (backend->origin == CONCURRENCY_FITTED || !concurrency_decides(fit)))
+		return;
+	log_info("backend %s: concurrency %u, which was %u (%s): what its requests take says %u to "
+		 "%u, and %.2f ms for one alone",
+		 backend->name, next, backend->concurrency, estimate_origin_text(backend->origin),
+		 fit->low, fit->high, fit->service_us / 1000);
+	backend->concurrency = next;
+	backend->origin = CONCURRENCY_FITTED;
+	controller->fitted_news++;
+	service_publish_live(controller, id);
+}
+
+void estimate_tick(struct controller *controller, double ticks)
+{
+	double decay = exp2(-ticks * controller->config->learning.interval_ms / HALF_LIFE_MS);
+
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		const struct registry_backend *backend = &controller->registry.backend[i];
+		struct concurrency_fit fit;
+
+		if (!backend->used || !backend->configured ||
+		    backend->origin == CONCURRENCY_CONFIGURED)
+			continue;
+		concurrency_look(&controller->evidence[i], &controller->datapath->bands[i], decay);
+		if ((controller->ticks + i) % FIT_TICKS == 0 &&
+		    concurrency_fit(&controller->evidence[i], &fit))
+			take(controller, i, &fit);
+	}
+}
