@@ -34,9 +34,22 @@ void lifecycle_begin(struct lifecycle *life, uint16_t backend, bool warm,
 	};
 }
 
-static bool is_drained(const struct lifecycle *life, const struct lifecycle_now *now)
+/* Whoever sets the wall clock sets no deadline. */
+static bool is_over(struct lifecycle *life, const struct lifecycle_now *now)
 {
-	if (life->deadline && now->wall >= life->deadline)
+	if (!life->deadline)
+		return false;
+	if (!life->deadline_ns) {
+		time_t left = life->deadline > now->wall ? life->deadline - now->wall : 0;
+
+		life->deadline_ns = now->ns + (uint64_t)left * NS_PER_S;
+	}
+	return now->ns >= life->deadline_ns;
+}
+
+static bool is_drained(struct lifecycle *life, const struct lifecycle_now *now)
+{
+	if (is_over(life, now))
 		return true;
 	return life->flows == 0 && now->ns - life->ordered_ns >= DRAIN_LEAST_NS;
 }
@@ -59,7 +72,7 @@ static void say_flows(const struct lifecycle *life, const char *what, char *out)
 		snprintf(out, LIFECYCLE_REASON, "%s; no flow is left", what);
 }
 
-static enum lifecycle_state by_order(const struct lifecycle *life, const struct lifecycle_now *now,
+static enum lifecycle_state by_order(struct lifecycle *life, const struct lifecycle_now *now,
 				     char *reason)
 {
 	if (life->order == LIFECYCLE_MAINTAIN) {

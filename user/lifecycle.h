@@ -44,12 +44,14 @@ struct lifecycle {
 
 	/* what is said of it */
 	enum lifecycle_order order;
-	time_t deadline;		/* of the drain, wall clock; 0: none */
-	uint64_t ordered_ns;		/* when the order was taken */
-	uint32_t weight;		/* configured */
-	uint32_t flows;			/* in the flow table, of all services, at the last walk */
-	const char *unreachable;	/* why no packet gets there; NULL: some do */
-	char unfit[LIFECYCLE_REASON];	/* why its health check fails; "": it does not */
+	time_t deadline;	      /* of the drain, wall clock, for people and the next
+					 daemon; 0: none */
+	uint64_t deadline_ns;	      /* the same by the clock that never jumps; 0: not known yet */
+	uint64_t ordered_ns;	      /* when the order was taken */
+	uint32_t weight;	      /* configured */
+	uint32_t flows;		      /* in the flow table, of all services, at the last walk */
+	const char *unreachable;      /* why no packet gets there; NULL: some do */
+	char unfit[LIFECYCLE_REASON]; /* why its health check fails; "": it does not */
 	char ejected[LIFECYCLE_REASON]; /* why it was ejected; "": it is not */
 
 	struct ejection ejection; /* what its clients met */

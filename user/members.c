@@ -187,6 +187,7 @@ static void give_order(struct controller *controller, struct service *service,
 		life->ordered_ns = clock_now();
 	life->order = order->order;
 	life->deadline = order->deadline;
+	life->deadline_ns = 0;
 	controller->members_news++;
 	follow(controller, service, "the operator's order");
 }

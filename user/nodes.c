@@ -27,10 +27,20 @@ bool nodes_follows(const struct controller *controller)
 	return controller->config && *controller->config->generations.follow;
 }
 
+static uint64_t newer(uint64_t one, uint64_t other)
+{
+	return one > other ? one : other;
+}
+
 void nodes_reset(struct nodes *nodes)
 {
+	uint64_t newest = newer(nodes->former_ms, nodes->written_ms);
+
+	if (nodes->leader)
+		newest = newer(newest, nodes->leader->written_ms);
 	snapshot_free(nodes->leader);
 	memset(nodes, 0, sizeof(*nodes));
+	nodes->former_ms = newest;
 }
 
 /* What is wrong with the file is said once, and so is that it is good again. */
@@ -316,7 +326,7 @@ static uint64_t next_written_ms(const struct nodes *nodes)
 {
 	uint64_t now = clock_read(CLOCK_REALTIME) / NS_PER_MS;
 
-	return now > nodes->written_ms ? now : nodes->written_ms + 1;
+	return newer(now, newer(nodes->written_ms, nodes->former_ms) + 1);
 }
 
 static int make_snapshot(const struct controller *controller, struct snapshot **out)

@@ -26,8 +26,9 @@ struct nodes_digest {
 
 struct nodes {
 	/* the leader */
-	uint64_t written_ms;		      /* of the last snapshot that was written; 0: none */
-	uint64_t wrote_ns;		      /* when */
+	uint64_t written_ms; /* of the last snapshot that was written; 0: none */
+	uint64_t former_ms;  /* of the newest before the configuration changed; 0 */
+	uint64_t wrote_ns;   /* when */
 	uint64_t written[LARCH_MAX_SERVICES]; /* digests in it; 0: none */
 	/* a follower */
 	struct snapshot *leader; /* the last good one; NULL: none yet */
@@ -69,5 +70,8 @@ uint64_t nodes_leader_digest(const struct controller *controller, const struct s
 /* Seconds since the leader wrote something new; negative: it has never been heard. */
 double nodes_heard_s(const struct controller *controller);
 
-/* The configuration has changed: another file is looked at as if there had been none. */
+/*
+ * The configuration has changed: another file is looked at as if there had been none. But what this
+ * node writes from now on is newer than what it has read or written, whatever its clock says.
+ */
 void nodes_reset(struct nodes *nodes);

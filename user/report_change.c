@@ -88,7 +88,7 @@ static void tell_reason(const struct controller *controller, const struct change
 		fprintf(text, "%s has left the service", cause);
 		break;
 	case CHANGE_LOST:
-		fprintf(text, "%s cannot be reached", cause);
+		fprintf(text, "%s takes no new flows any more", cause);
 		break;
 	case CHANGE_FOUND:
 		fprintf(text, "%s takes new flows again", cause);

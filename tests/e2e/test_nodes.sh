@@ -272,6 +272,28 @@ test_a_follower_becomes_the_leader() {
 	load_wait && load_unbroken
 }
 
+written() {
+	grep -o '"written_ms":[0-9]*' "$LAB_DIR/shared/generations" | tr -dc 0-9
+}
+
+# The clock of the one that was lost was an hour ahead, and the file does not outlive it: what the
+# next one writes must be newer all the same, or others would not follow it for that hour.
+test_a_new_leader_goes_on_from_what_it_followed() {
+	local library before
+	library=$(dpkg -L faketime libfaketime 2>/dev/null | grep -m 1 'libfaketimeMT')
+	[ -n "$library" ] || { skip "no libfaketime"; return; }
+	LD_PRELOAD=$library FAKETIME=+1h DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1 both_start || return
+	before=$(written)
+	check "an hour ahead" "$before > ($(date +%s) + 1800) * 1000" || return
+	node_stop balancer KILL
+	node_stop balancer2 KILL
+	node_start balancer2 && eventually 10 "it follows" log_says balancer2 'follows ' || return
+	rm "$LAB_DIR/shared/generations"
+	node_config leader >"$LAB_DIR/balancer2.yaml"
+	node_ctl balancer2 reload && eventually 10 "a file" test -s "$LAB_DIR/shared/generations" || return
+	check "it is newer" "$(written) > $before"
+}
+
 agree_swapped() {
 	[ "$(status balancer nodes services 0 agrees)" = true ] &&
 		[ "$(status balancer nodes services 0 digest)" = "$(status balancer2 nodes services 0 digest)" ]

@@ -140,6 +140,23 @@ Test(lifecycle, a_deadline_ends_a_drain_with_flows)
 		     "the drain's deadline has passed; 7 flows are left");
 }
 
+Test(lifecycle, a_wall_clock_that_jumps_moves_no_deadline)
+{
+	settle();
+	life[3].order = LIFECYCLE_DRAIN;
+	life[3].ordered_ns = now.ns;
+	life[3].deadline = now.wall + 60;
+	life[3].flows = 7;
+	pass(1);
+	now.wall += 86400;
+	pass(57);
+	assert_state(3, LIFECYCLE_DRAINING, false, "ordered; 7 flows are left");
+	now.wall -= 2 * 86400;
+	pass(3);
+	assert_state(3, LIFECYCLE_MAINTENANCE, false,
+		     "the drain's deadline has passed; 7 flows are left");
+}
+
 Test(lifecycle, weight_0_drains_for_good)
 {
 	settle();
