@@ -27,7 +27,7 @@ enum change_reason {
 	CHANGE_STEERS_NOT, /* it does not any more */
 	CHANGE_JOINED,	   /* the backend is new to the service */
 	CHANGE_LEFT,	   /* it is not of the service any more */
-	CHANGE_LOST,	   /* it cannot be reached any more */
+	CHANGE_LOST,	   /* it takes no new flows any more: down, drained */
 	CHANGE_FOUND,	   /* it takes new flows again */
 	CHANGE_WEIGHT,	   /* its part by configured weights: before, after */
 	CHANGE_SPLIT,	   /* these clients are told apart from others now */

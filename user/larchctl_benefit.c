@@ -6,6 +6,12 @@
 #include "columns.h"
 #include "larchctl.h"
 
+static bool has_samples(const json_t *of)
+{
+	return larchctl_number(json_object_get(of, "learned"), "samples") > 0 &&
+	       larchctl_number(json_object_get(of, "control"), "samples") > 0;
+}
+
 static void show_values(const json_t *of, const char *titles)
 {
 	struct columns *columns = columns_new(titles);
@@ -29,7 +35,7 @@ static void show_connect(const json_t *service)
 {
 	const json_t *connect = json_object_get(service, "connect");
 
-	if (larchctl_number(json_object_get(connect, "learned"), "samples") > 0)
+	if (has_samples(connect))
 		show_values(connect, "CONNECT >LEARNED >CONTROL >RATIO 95%-INTERVAL");
 }
 
@@ -113,7 +119,8 @@ static void show_one_benefit(const json_t *service)
 	       larchctl_number(json_object_get(service, "learned"), "samples"),
 	       larchctl_number(json_object_get(service, "control"), "samples"),
 	       larchctl_number(service, "ticks"), larchctl_number(service, "control_one_in"));
-	show_values(service, "RESPONSE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
+	if (has_samples(service))
+		show_values(service, "RESPONSE >LEARNED >CONTROL >RATIO 95%-INTERVAL");
 	show_connect(service);
 	larchctl_show_series(json_object_get(service, "series"));
 	show_leaves(service);

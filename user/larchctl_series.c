@@ -55,8 +55,12 @@ static void show_line(const json_t *line, const char *unit, const char *what, co
 
 	if (most <= 0)
 		return;
-	printf("\n  %s of %s over the last %zu %s (full height: %s)\n", name, what,
-	       count < POINTS ? count : POINTS, unit, columns_us(most, text));
+	printf("\n  %s of %s over the last ", name, what);
+	if (count == 1)
+		fputs(unit, stdout);
+	else
+		printf("%zu %ss", count < POINTS ? count : POINTS, unit);
+	printf(" (full height: %s)\n", columns_us(most, text));
 	show_arm("learned", learned, most);
 	show_arm("control", control, most);
 }
@@ -66,8 +70,8 @@ void larchctl_show_series(const json_t *series)
 	const json_t *ticks = json_object_get(series, "ticks");
 	const json_t *minutes = json_object_get(series, "minutes");
 
-	show_line(ticks, "ticks", "response", "p50_us", "p50");
-	show_line(ticks, "ticks", "response", "p95_us", "p95");
-	show_line(minutes, "minutes", "response", "p50_us", "p50");
-	show_line(minutes, "minutes", "response", "p95_us", "p95");
+	show_line(ticks, "tick", "response", "p50_us", "p50");
+	show_line(ticks, "tick", "response", "p95_us", "p95");
+	show_line(minutes, "minute", "response", "p50_us", "p50");
+	show_line(minutes, "minute", "response", "p95_us", "p95");
 }

@@ -12,7 +12,8 @@
  *    changes: report_change.c, those that moved most flows first.
  *
  * ratio: control / learned; above 1 learning helps; low and high: its 95 % interval. verdict:
- * "better", "worse", "no difference" or "not enough". "limit" of the request bounds the prefixes.
+ * "better", "worse", "no difference", "not enough", or "not steering" (both arms go the same way).
+ * Values are null while an arm has no samples. "limit" of the request bounds the prefixes.
  */
 #include <math.h>
 #include <stdio.h>
@@ -29,6 +30,10 @@
 
 static json_t *value(const char *name, const struct judge_quantile *quantile)
 {
+	static const struct judge_quantile unknown = {NAN, NAN, NAN, NAN, NAN};
+
+	if (!(quantile->ratio > 0)) /* an arm has no samples */
+		quantile = &unknown;
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "value", name, "learned_us",
 			 report_real(quantile->learned_us), "control_us",
 			 report_real(quantile->control_us), "ratio", report_real(quantile->ratio),
@@ -36,8 +41,19 @@ static json_t *value(const char *name, const struct judge_quantile *quantile)
 			 report_real(quantile->ratio_high));
 }
 
-static const char *verdict(const struct judge_report *report)
+/* Both arms go the same way: whatever differs is chance. */
+static bool is_idle(const struct service *service)
 {
+	return !service->judged_steering && service->state != SERVICE_JUDGED &&
+	       service->state != SERVICE_FOLLOWS;
+}
+
+static const char *verdict(const struct service *service)
+{
+	const struct judge_report *report = &service->report;
+
+	if (is_idle(service))
+		return "not steering";
 	if (!report->enough)
 		return "not enough";
 	if (report->mean.ratio_low > 1)
@@ -49,10 +65,14 @@ static json_t *sentence(const struct service *service)
 {
 	const struct judge_report *report = &service->report;
 	const struct judge_quantile *mean = &report->mean;
-	const char *found = verdict(report);
+	const char *found = verdict(service);
 
 	if (service->state == SERVICE_OFF)
 		return json_string("Nothing is compared: learning is off.");
+	if (is_idle(service))
+		return json_sprintf("Both arms go the same way, for learning steers nothing (%s): "
+				    "how they differ is chance.",
+				    service->reason ? service->reason : report_state(service));
 	if (strcmp(found, "not enough") == 0)
 		return json_sprintf("Too little to judge by yet: %.0f learned and %.0f control "
 				    "samples in %llu ticks; %d of each in %d ticks are needed.",
@@ -133,7 +153,7 @@ static json_t *benefit(struct controller *controller, struct service *service,
 		"s:o, s:o}",
 		"service", service->config->name, "state", report_state(service), "reason",
 		report_string(service->reason), "ticks", (json_int_t)report->ticks, "enough",
-		report->enough, "verdict", verdict(report), "sentence", sentence(service),
+		report->enough, "verdict", verdict(service), "sentence", sentence(service),
 		"tried_again_ticks", service->judge ? judge_off_ticks(service->judge) : 0,
 		"control_one_in", (int)arm_one_in(&service->arm), "learned", "samples",
 		report_real(report->learned_samples), "control", "samples",

@@ -23,8 +23,8 @@ static const char *const reasons[CHANGE_REASONS] = {
 	[CHANGE_STEERS_NOT] = "learning does not steer",
 	[CHANGE_JOINED] = "joined",
 	[CHANGE_LEFT] = "left",
-	[CHANGE_LOST] = "unreachable",
-	[CHANGE_FOUND] = "reachable",
+	[CHANGE_LOST] = "takes no flows",
+	[CHANGE_FOUND] = "takes flows",
 	[CHANGE_WEIGHT] = "weight",
 	[CHANGE_SPLIT] = "split",
 	[CHANGE_MERGED] = "merged",
@@ -69,8 +69,27 @@ static void tell_prices(const struct controller *controller, const struct change
 		name_of(controller, move->opposite.backend));
 }
 
-static void tell_reason(const struct controller *controller, const struct change_move *move,
-			FILE *text)
+/* Why a backend takes no new flows any more. */
+static void tell_lost(const struct service *service, uint16_t backend, const char *name, FILE *text)
+{
+	const struct lifecycle *life = NULL;
+
+	for (size_t i = 0; i < service->members; i++) {
+		if (service->member[i].backend == backend)
+			life = &service->life[i];
+	}
+	if (life && life->state == LIFECYCLE_DRAINING)
+		fprintf(text, "%s is draining", name);
+	else if (life && life->state == LIFECYCLE_MAINTENANCE)
+		fprintf(text, "%s is in maintenance", name);
+	else if (life && life->state == LIFECYCLE_DOWN)
+		fprintf(text, "%s is down, %s", name, life->reason);
+	else
+		fprintf(text, "%s takes no new flows", name);
+}
+
+static void tell_reason(const struct controller *controller, const struct service *service,
+			const struct change_move *move, FILE *text)
 {
 	const char *cause = name_of(controller, move->cause);
 
@@ -88,7 +107,7 @@ static void tell_reason(const struct controller *controller, const struct change
 		fprintf(text, "%s has left the service", cause);
 		break;
 	case CHANGE_LOST:
-		fprintf(text, "%s takes no new flows any more", cause);
+		tell_lost(service, move->cause, cause, text);
 		break;
 	case CHANGE_FOUND:
 		fprintf(text, "%s takes new flows again", cause);
@@ -121,8 +140,8 @@ static void tell_reason(const struct controller *controller, const struct change
 	}
 }
 
-static json_t *tell(const struct controller *controller, const struct change_move *move,
-		    const json_t *clients)
+static json_t *tell(const struct controller *controller, const struct service *service,
+		    const struct change_move *move, const json_t *clients)
 {
 	const struct change_share *share = &move->share, *opposite = &move->opposite;
 	char *words = NULL;
@@ -143,7 +162,7 @@ static json_t *tell(const struct controller *controller, const struct change_mov
 			opposite->after > opposite->before ? "rose" : "fell",
 			100 * opposite->before, 100 * opposite->after);
 	fputs(": ", text);
-	tell_reason(controller, move, text);
+	tell_reason(controller, service, move, text);
 	fclose(text);
 	told = json_string(words);
 	free(words);
@@ -164,7 +183,7 @@ static json_t *one_move(const struct controller *controller, const struct servic
 	json_t *clients = report_clients(controller, service, &move->clients);
 
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "text",
-			 tell(controller, move, clients), "backend",
+			 tell(controller, service, move, clients), "backend",
 			 name_of(controller, move->share.backend), "before",
 			 report_real(move->share.before), "after", report_real(move->share.after),
 			 "opposite", opposite_of(controller, &move->opposite), "clients", clients,

@@ -198,7 +198,7 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 				    report_instead(controller, explain, candidate, &instead[i]));
 		json_array_append_new(list, told);
 	}
-	for (size_t i = 0; !explain->learned && i <= explain->passed_over; i++)
+	for (size_t i = 0; !explain->learned && i <= (explain->passed_over || explain->spared); i++)
 		json_array_append_new(list,
 				      tell_candidate(controller, service, explain,
 						     control_origins[i], &explain->control[i]));

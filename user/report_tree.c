@@ -71,14 +71,20 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 			 report_real(tally ? tally->responses : NAN));
 }
 
-/* The members with the smallest and second smallest cost in a leaf. */
+static bool is_out(const struct generation *generation, size_t leaf, size_t member)
+{
+	return generation->share[leaf * generation->members + member] <= 0 &&
+	       report_control_share(generation, member) <= 0;
+}
+
+/* Of those that take flows: the members with the smallest and second smallest cost in a leaf. */
 static size_t find_fastest(const struct generation *generation, size_t leaf, size_t other_than)
 {
 	const struct larch_cost *cost = generation->costs[leaf].member;
 	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < generation->members; i++) {
-		if (i == other_than || !cost[i].service)
+		if (i == other_than || !cost[i].service || is_out(generation, leaf, i))
 			continue;
 		if (best == SIZE_MAX || total_of(&cost[i]) < total_of(&cost[best]))
 			best = i;

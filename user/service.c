@@ -26,7 +26,8 @@
  * apart must not be asked for again each tick, or the tree comes and goes.
  */
 #define NOISE_KEPT 0.05
-#define LOUD_MOVE  0.1 /* of a share: a line of the log that everybody reads */
+#define LEAST_GAIN 5e-4 /* less is told as none, and never as -0.0 % */
+#define LOUD_MOVE  0.1	/* of a share: a line of the log that everybody reads */
 
 struct cells_options service_half_lives(const struct config_learning *learning)
 {
@@ -385,7 +386,7 @@ static void steer_by(struct controller *controller, struct service *service,
 	char why[120];
 
 	if (service->config->learning == CONFIG_LEARNING_SHADOW)
-		set_state(service, SERVICE_SHADOW, "shadow: learns, but steers nothing");
+		set_state(service, SERVICE_SHADOW, "learns, but steers nothing");
 	else if (judge_verdict(service->judge) == JUDGE_OFF)
 		set_state(service, SERVICE_JUDGED, "learned was worse than control");
 	else
@@ -394,8 +395,10 @@ static void steer_by(struct controller *controller, struct service *service,
 	if (!is_due(service, next))
 		return;
 	snprintf(why, sizeof(why),
-		 "%zu leaves, expected gain %.1f %%, largest move of a share %.1f points",
-		 next->leaves, 100 * next->expected_gain, 100 * next->moved_share);
+		 "%zu %s, expected gain %.1f %%, largest move of a share %.1f points", next->leaves,
+		 next->leaves == 1 ? "leaf" : "leaves",
+		 fabs(next->expected_gain) < LEAST_GAIN ? 0 : 100 * next->expected_gain,
+		 100 * next->moved_share);
 	publish(controller, service, next, why);
 	controller_clock(controller, STAGE_PUBLISH, clock);
 }

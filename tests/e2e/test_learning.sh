@@ -162,7 +162,7 @@ test_shadow_learns_but_steers_nothing() {
 	learning=shadow larch_config | larchd_fresh || return
 	load_start shadow --rate 400 --duration 6 --requests 2
 	load_wait && load_unbroken || return
-	log_has "shadow: learns, but steers nothing" || fail "log" || return
+	log_has "web: learns, but steers nothing" || fail "log" || return
 	same "plan's flags" "$(plan_flags)" 0 &&
 		check "near share" "$(near_share 0) > 0.42 && $(near_share 0) < 0.58"
 }

@@ -502,7 +502,12 @@ Test(change_words, say_who_moved_where_and_why)
 			 MOVED "b3's server time 3.10 ms -> 14.8 ms, 912 samples");
 	cr_expect_str_eq(words_of(CHANGE_NET, 900, 14800),
 			 MOVED "b3's connect time 900 us -> 14.8 ms, 912 samples");
-	cr_expect_str_eq(words_of(CHANGE_LOST, 0, 0), MOVED "b3 takes no new flows any more");
+	cr_expect_str_eq(words_of(CHANGE_LOST, 0, 0), MOVED "b3 takes no new flows");
+	report_stop(2, LIFECYCLE_DRAINING, "ordered");
+	cr_expect_str_eq(words_of(CHANGE_LOST, 0, 0), MOVED "b3 is draining");
+	report_stop(2, LIFECYCLE_DOWN, "HTTP 503, expected 200-399");
+	cr_expect_str_eq(words_of(CHANGE_LOST, 0, 0),
+			 MOVED "b3 is down, HTTP 503, expected 200-399");
 	cr_expect_str_eq(words_of(CHANGE_WEIGHT, 0.25, 0), MOVED "b3's part by weight 25 % -> 0 %");
 	cr_expect_str_eq(words_of(CHANGE_SPLIT, NAN, NAN),
 			 MOVED "a split appeared, these clients are told apart now");
