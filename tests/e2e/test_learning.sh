@@ -260,7 +260,7 @@ test_shadow_is_not_judged() {
 	interval=100ms learning=shadow larch_config | larchd_fresh || return
 	feed 16 4 compared 40 || fail "ticks" || return
 	! log_has "switched off" || fail "switched off in shadow" || return
-	refused 0 "Learning is worse" lab_ctl benefit web || return
+	refused 0 "Both arms go the same way" lab_ctl benefit web || return
 	same "plan's flags" "$(plan_flags)" 0
 }
 
