@@ -22,12 +22,13 @@
 #include "netlink_rule.h"
 #include "prober.h"
 
-#define GRACE_NS   (500 * NS_PER_MS) /* for the prober's answer, beyond a timeout */
-#define LOOK_NS	   (1 * NS_PER_S)    /* between looks whether the way still stands */
-#define ADDRESS_NS (5 * NS_PER_S)    /* for so long the host's addresses are taken as known */
-#define FAILED_NS  (100 * NS_PER_MS) /* the same when a check has failed */
-#define STUCK_NS   (3 * NS_PER_S)    /* of checks without one answer: the prober hangs */
-#define NO_TARGET  UINT32_MAX
+#define GRACE_NS     (500 * NS_PER_MS) /* for the prober's answer, beyond a timeout */
+#define LOOK_NS	     (1 * NS_PER_S)    /* between looks whether the way still stands */
+#define ADDRESS_NS   (5 * NS_PER_S)    /* for so long the host's addresses are taken as known */
+#define FAILED_NS    (100 * NS_PER_MS) /* the same when a check has failed */
+#define STUCK_NS     (3 * NS_PER_S)    /* of checks without one answer: the prober hangs */
+#define TRY_AGAIN_NS (5 * NS_PER_S)    /* between attempts to begin the prober */
+#define NO_TARGET    UINT32_MAX
 
 static const struct netlink_rule rule = {
 	.mark = LARCH_HEALTH_MARK,
@@ -57,6 +58,8 @@ struct checks {
 	bool way_stands;
 	uint64_t looked_ns;
 	uint32_t sequence;
+	size_t count;	   /* members that are to be checked */
+	uint64_t tried_ns; /* when the prober could not be begun */
 	uint64_t stuck_ns; /* since then nothing but checks without an answer; 0: not so */
 	int epoll, timer;
 };
@@ -248,6 +251,8 @@ static const char *ask(struct checks *checks, uint32_t target, uint64_t now)
 
 	if (!service)
 		return "not configured any more";
+	if (!checks->prober)
+		return "nothing is checked: " PROBE_PROGRAM " cannot be begun, see the log";
 	host_refresh(&checks->host, now, ADDRESS_NS);
 	reason = check_way_find(checks->controller, &checks->host, service, member, &check->ask,
 				&way);
@@ -292,6 +297,25 @@ static void take_silence(struct checks *checks, uint64_t now)
 	prober_kill(checks->prober);
 }
 
+/* 0 or -errno; then it is tried again after a while. */
+static int begin(struct checks *checks)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int error = prober_open(&checks->prober, take_answer, take_death, checks);
+
+	if (!error && epoll_ctl(checks->epoll, EPOLL_CTL_ADD, prober_fd(checks->prober), &event))
+		error = -errno;
+	if (error) {
+		checks->tried_ns = clock_now();
+		log_error("nothing is checked: the prober cannot be begun: %s", strerror(-error));
+		prober_close(checks->prober);
+		checks->prober = NULL;
+		return error;
+	}
+	checks->looked_ns = 0;
+	return 0;
+}
+
 void checks_process(struct checks *checks)
 {
 	uint64_t now, expirations;
@@ -299,9 +323,11 @@ void checks_process(struct checks *checks)
 
 	if (read(checks->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		log_debug("timer of health checks: %s", strerror(errno));
-	if (!checks->prober)
-		return;
-	prober_process(checks->prober);
+	now = clock_now();
+	if (!checks->prober && checks->count && now - checks->tried_ns >= TRY_AGAIN_NS)
+		begin(checks);
+	if (checks->prober)
+		prober_process(checks->prober);
 	now = clock_now();
 	while (health_overdue(checks->health, now, GRACE_NS, &target)) {
 		finish(checks, target, HEALTH_UNKNOWN, 0, "the prober does not answer");
@@ -406,23 +432,6 @@ static void drop(struct checks *checks, uint32_t target)
 	tell(checks, check->service, check->backend);
 }
 
-static int begin(struct checks *checks)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int error = prober_open(&checks->prober, take_answer, take_death, checks);
-
-	if (!error && epoll_ctl(checks->epoll, EPOLL_CTL_ADD, prober_fd(checks->prober), &event))
-		error = -errno;
-	if (error) {
-		log_error("nothing is checked: the prober cannot be begun: %s", strerror(-error));
-		prober_close(checks->prober);
-		checks->prober = NULL;
-		return error;
-	}
-	checks->looked_ns = 0;
-	return 0;
-}
-
 /* Nothing of it is left in the kernel. */
 static void end(struct checks *checks)
 {
@@ -478,6 +487,7 @@ void checks_follow(struct checks *checks)
 			drop(checks, i);
 	}
 	controller_follow_checks(checks->controller);
+	checks->count = count;
 	if (!count)
 		end(checks);
 	else if (!checks->prober)

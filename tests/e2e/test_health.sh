@@ -451,6 +451,20 @@ test_a_prober_that_is_killed_is_begun_again() {
 	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
 }
 
+# Half an installation, or one in the middle: said of each backend, and mended without a reload.
+test_a_prober_that_is_missing_is_said_and_found_later() {
+	local built=$BUILD
+	mkdir -p "$E2E_WORK/half" && cp "$built/larchd" "$built/larchctl" "$built/jsonget" "$E2E_WORK/half/" || return
+	larchd_stop
+	BUILD=$E2E_WORK/half
+	check=$TCP health_config | larchd_fresh && becomes "b1 b2 b3 b4" unknown 'larch-prober cannot be begun' &&
+		cp "$built/larch-prober" "$E2E_WORK/half/" && chmod -R o+rX "$E2E_WORK" && becomes "b1 b2 b3 b4" up
+	set -- $?
+	larchd_stop
+	BUILD=$built
+	larchd_start && return "$1"
+}
+
 # It is there, and takes orders, but does nothing.
 test_a_prober_that_hangs_is_ended_and_begun_again() {
 	local before
