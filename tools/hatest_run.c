@@ -251,8 +251,10 @@ static int act(struct play *play)
 
 // ---- end -----------------------------------------------------------------------------------
 
-// When a load began, by its own report; and how late its generator was, if it has ended.
-static double began_s(const struct play *play, size_t number, const char *name, double *late_ms)
+// When a load began, by its own report; and, if it has ended, how late its generator was, and how
+// many connections it could not even begin.
+static double began_s(const struct play *play, size_t number, const char *name, double *late_ms,
+		      json_int_t *not_started)
 {
 	char file[300];
 	json_t *line, *start, *summary;
@@ -268,6 +270,7 @@ static double began_s(const struct play *play, size_t number, const char *name, 
 			at_s = (json_number_value(json_object_get(start, "monotonic_ns")) -
 				(double)play->zero_ns) /
 			       1e9;
+		*not_started += json_integer_value(json_object_get(summary, "not_started"));
 		if (summary)
 			*late_ms = fmax(*late_ms,
 					json_number_value(json_object_get(
@@ -282,6 +285,7 @@ static double began_s(const struct play *play, size_t number, const char *name, 
 static int read_run(struct play *play, size_t number)
 {
 	struct hatest_run *run = &play->result->run[number];
+	json_int_t not_started = 0;
 	int error = 0;
 
 	// The load, and what crowds there were: crowd1, crowd2 ...
@@ -294,12 +298,20 @@ static int read_run(struct play *play, size_t number)
 		snprintf(log, sizeof(log), "%s/%s.log", play->dir[number], name);
 		if (i > 0 && access(log, F_OK))
 			break;
-		at_s = began_s(play, number, name, &run->late_p99_ms);
+		at_s = began_s(play, number, name, &run->late_p99_ms, &not_started);
 		error = isnan(at_s) ? -ENODATA
 				    : hatest_samples_read(&run->samples, log, at_s,
 							  play->result->scenario.load.requests);
 	}
 	hatest_samples_sort(&run->samples);
+	// Nobody counted them: of what was meant they would be missing.
+	if (!error && not_started) {
+		snprintf(play->result->error, HATEST_TEXT_SIZE,
+			 "%s: too many connections were open to begin %" JSON_INTEGER_FORMAT
+			 " others: lower load.rate or load.timeout",
+			 run->balancer, not_started);
+		error = -EMFILE;
+	}
 	return error;
 }
 
@@ -346,7 +358,7 @@ static int finish(struct play *play)
 		hatest_measure(&run->samples, &result->scenario, result->action, result->actions,
 			       &run->metrics);
 		run->metrics.lost = play->options->has_target ? NAN : fmax(0, lost);
-		if (error)
+		if (error && !*result->error)
 			fail(play, error, "the log of requests");
 	}
 	return error;

@@ -163,6 +163,26 @@ test_what_cannot_run_is_status_3_with_the_reason() {
 	expect_nothing_left
 }
 
+# Who answers nobody keeps all connections open, and the generator cannot begin others: to leave
+# those out would call it more available the worse it is.
+test_connections_that_could_not_begin_are_no_availability() {
+	local server
+	python3 -c 'import socket, time
+server = socket.socket()
+server.bind(("127.0.0.1", 0))
+server.listen(1)
+print(server.getsockname()[1], flush=True)
+time.sleep(600)' >"$E2E_WORK/port" &
+	server=$!
+	eventually 10 "the server" test -s "$E2E_WORK/port" || return
+	scenario <<<"load: {rate: 20000, requests: 1, long: 0, warm: 0s, duration: 2s}"
+	expect_status 3 --target "127.0.0.1:$(cat "$E2E_WORK/port")" "$E2E_WORK/mine.yaml"
+	set -- $?
+	kill $server
+	wait $server
+	[ "$1" = 0 ] && { grep -q 'too many connections were open' "$out" || fail "reason: $(cat "$out")"; }
+}
+
 test_bad_scenarios_are_refused_with_their_place() {
 	scenario <<<"load: {rate: 10x}"
 	refused 2 "mine.yaml:2:14: load.rate: rate is '10x'; expected a number" \
