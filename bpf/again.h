@@ -15,15 +15,16 @@
 #define COPY   (500000000u >> LARCH_START_SHIFT)
 #define SECOND (1500000000u >> LARCH_START_SHIFT)
 
-/* Does the backend owe answers, and has it given nobody one since the flow's first SYN? */
+/* Does somebody wait for the backend, and has nobody been answered since the flow's first SYN? */
 static __always_inline bool again_is_silent(struct packet *packet, __u32 age)
 {
-	__u32 backend = packet->identity.backend;
+	__u32 backend = packet->identity.backend, wait;
 	const struct larch_live *live = bpf_map_lookup_elem(&larch_live, &backend);
-	__u64 now = packet_now(packet);
 
-	return live && live->in_flight > 0 &&
-	       (now >> LARCH_START_SHIFT) - (live->answered >> LARCH_START_SHIFT) >= age;
+	if (!live || live->in_flight <= 0)
+		return false;
+	wait = packet->flags & LARCH_COUNT_SYNS ? live->connects.word : live->requests.word;
+	return larch_waited(wait, 1, packet_now(packet)) >> LARCH_START_SHIFT >= age;
 }
 
 /*

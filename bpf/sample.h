@@ -43,12 +43,18 @@ static __always_inline __u32 sample_connect_us(const struct packet *packet)
 	return larch_connect_us(packet->identity.connect);
 }
 
-/* The backend owes one answer more; returns how many other requests it has. */
+/*
+ * The backend owes one answer more; returns how many other requests it has. Where answers are not
+ * what is timed, nobody waits for one: it may never come.
+ */
 static __always_inline __u32 sample_owes(const struct packet *packet, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
 
-	return live ? larch_request_begins(live, now) : 0;
+	if (!live)
+		return 0;
+	return packet->policy.signal == LARCH_SIGNAL_RESPONSE ? larch_answer_awaited(live, now)
+							      : larch_request_begins(live, now);
 }
 
 static __always_inline void sample_gave(const struct packet *packet, __u64 now)
@@ -59,14 +65,17 @@ static __always_inline void sample_gave(const struct packet *packet, __u64 now)
 		larch_gave(live, now);
 }
 
-/* The connect was answered. */
+/* The connect was answered: a sign of life of the server only where answers are not timed. */
 static __always_inline void sample_gave_connect(const struct packet *packet, __u64 now)
 {
 	struct larch_live *live = sample_live(packet);
 
 	if (!live)
 		return;
-	larch_gave(live, now);
+	if (packet->policy.signal == LARCH_SIGNAL_RESPONSE)
+		larch_accepted(live);
+	else
+		larch_gave(live, now);
 	larch_connect_ends(live);
 }
 
@@ -223,6 +232,22 @@ static __always_inline bool sample_overlaps(const struct packet *packet, union l
 	return true;
 }
 
+/*
+ * The rest of a long request: whenever its place in the stream has passed another 16 KiB, that is
+ * what `next` can tell.
+ */
+static __always_inline void sample_rest(const struct packet *packet, __u32 next)
+{
+	struct larch_live *live;
+
+	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE ||
+	    ((packet->sequence + packet->payload) & LARCH_NEXT_MASK) >= next)
+		return;
+	live = sample_live(packet);
+	if (live)
+		larch_uploads(live);
+}
+
 /* A segment with payload: a request, or more of it, or the same again. */
 static __always_inline void sample_request(struct packet *packet, union larch_timing *timing)
 {
@@ -235,6 +260,8 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 		   sample_overlaps(packet, *timing, now)) {
 		/* Sent again, out of order (Karn), or not the only request. */
 		timing->phase = LARCH_PHASE_BLURRED;
+	} else {
+		sample_rest(packet, timing->next);
 	}
 	timing->start = now >> LARCH_START_SHIFT;
 	timing->next = (packet->sequence + packet->payload) & LARCH_NEXT_MASK;

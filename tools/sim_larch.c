@@ -157,7 +157,7 @@ static bool moves(struct sim_larch *larch, const struct sim_flow *flow)
 
 	return age >= SECOND_SYN ||
 	       (age >= COPY && live->in_flight > 0 &&
-		(now >> LARCH_START_SHIFT) - (live->answered >> LARCH_START_SHIFT) >= age);
+		larch_waited(live->connects.word, 1, now) >> LARCH_START_SHIFT >= age);
 }
 
 /* As again() and steer_on(): the next of the candidates that is another backend. */
@@ -230,7 +230,7 @@ static void larch_connected(void *self, struct sim_flow *flow)
 		found.connect_us = larch_start_us(flow->clock.start, now);
 		flow->clock.connect = (uint16_t)larch_connect_code(found.connect_us);
 	}
-	larch_gave(live_of(self, flow), now);
+	larch_accepted(live_of(self, flow));
 	larch_connect_ends(live_of(self, flow));
 	if (found.connect_us)
 		record(self, flow, &found);
@@ -242,7 +242,7 @@ static void larch_requested(void *self, struct sim_flow *flow)
 	uint64_t now = flow->world->now_ns;
 
 	flow->clock.queue =
-		(uint8_t)larch_queue_code(larch_request_begins(live_of(self, flow), now));
+		(uint8_t)larch_queue_code(larch_answer_awaited(live_of(self, flow), now));
 	flow->clock.start = now >> LARCH_START_SHIFT & LARCH_START_MASK;
 }
 

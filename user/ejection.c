@@ -8,25 +8,23 @@
 #include "larch/score.h"
 
 #define AFTER_NS (300 * NS_PER_MS)
-/* Failures in a row that are still fresh; or so many clients that wait in vain for so long. */
-#define FAILURES_FRESH_NS NS_PER_S
-#define WAITING_LEAST	  3
-#define SILENCE_LEAST_NS  (300 * NS_PER_MS)
+/* So many clients that wait in vain, for so long. */
+#define WAITING_LEAST	 3
+#define SILENCE_LEAST_NS (300 * NS_PER_MS)
 /* After its return it is not sent out again for so long, and then for as long at least. */
 #define STAYS_NS (60 * NS_PER_S)
 #define MOST_NS	 (600 * NS_PER_S)
 /* What a configuration allows for the first is no longer either. */
 #define LONGEST_NS (3600 * NS_PER_S)
-#define FORGIVEN   (5 * 60 * NS_PER_S) /* well for so long: the next time is the first again */
+#define FORGIVEN   (5 * 60 * NS_PER_S) /* back for so long: the next time is the first again */
+#define WELL_NS	   (60 * NS_PER_S)     /* so it is if it has been well for so long */
 
 const char *ejection_trouble(const struct larch_live *live, uint64_t now)
 {
-	bool fresh = live->failed && (now < live->failed || now - live->failed < FAILURES_FRESH_NS);
-
-	if (live->failures >= LARCH_SUSPECT_FAILURES && fresh)
+	if (live->failures >= LARCH_SUSPECT_FAILURES && larch_tried(live, now))
 		return "refuses: resets or SYNs that nobody answered, and no answer between them";
 	if (live->in_flight >= WAITING_LEAST && larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
-	    now - live->answered >= SILENCE_LEAST_NS)
+	    larch_silent_ns(live, now) >= SILENCE_LEAST_NS)
 		return "silent: several clients wait, and nothing is answered";
 	return NULL;
 }
@@ -41,7 +39,7 @@ static uint64_t next_length(const struct ejection *ejection, const struct ejecti
 {
 	uint64_t length;
 
-	if (!ejection_matters(ejection, now))
+	if (!ejection->lasts_ns || !ejection_matters(ejection, now))
 		return rules->first_ns;
 	length = 2 * ejection->lasts_ns;
 	if (length < STAYS_NS)
@@ -62,8 +60,13 @@ enum ejection_change ejection_watch(struct ejection *ejection, bool trouble, boo
 			return EJECTION_STAYS;
 		ejection->out = false;
 		ejection->troubled_ns = 0;
+		ejection->unwell_ns = now;
 		return EJECTION_BACK;
 	}
+	if (trouble && now - ejection->unwell_ns >= WELL_NS)
+		ejection->lasts_ns = 0;
+	if (trouble)
+		ejection->unwell_ns = now;
 	if (!trouble)
 		ejection->troubled_ns = 0;
 	else if (!ejection->troubled_ns)
@@ -83,6 +86,7 @@ void ejection_restore(struct ejection *ejection, uint64_t back_ns, uint64_t last
 		.out = now < back_ns,
 		.back_ns = back_ns,
 		.lasts_ns = lasts_ns,
+		.unwell_ns = now < back_ns ? now : back_ns,
 	};
 
 	if (lasts_ns > LONGEST_NS || (known.out && back_ns - now > lasts_ns) ||

@@ -4,9 +4,9 @@
  * avoid it within milliseconds, flow by flow; this is the slower decision that everybody sees.
  *
  * Out: it has shown the same trouble for AFTER without an answer. Back: after a time that grows if
- * it fails again soon after. A backend that is back is not sent out again within a minute of that,
- * so that one that flaps changes its state at most twice a minute; the live scores know of it
- * meanwhile. Pure.
+ * it fails again before it has been well for a minute. A backend that is back is not sent out again
+ * within a minute of that, so that one that flaps changes its state at most twice a minute; the
+ * live scores know of it meanwhile. Pure.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ struct ejection {
 	bool out;
 	uint64_t troubled_ns; /* since when; 0: it is not */
 	uint64_t back_ns;     /* when it is to come back, or came; 0: it never was out */
-	uint64_t lasts_ns;    /* of the last ejection */
+	uint64_t lasts_ns;    /* of the last ejection; 0: it is forgiven */
+	uint64_t unwell_ns;   /* when it last was in trouble, or out */
 };
 
 enum ejection_change { EJECTION_STAYS, EJECTION_OUT, EJECTION_BACK };

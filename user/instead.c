@@ -25,11 +25,12 @@ static uint64_t score_with(const struct explain *explain, const struct explain_c
 	case IN_FLIGHT:
 		live.in_flight = (int32_t)value;
 		if (candidate->live.in_flight <= 0)
-			live.answered = explain->now_ns;
+			live.requests.word = live.connects.word = 0;
 		break;
 	case SLOWDOWN:
 		live.slowdown = (uint32_t)value;
-		live.updated = live.answered = explain->now_ns;
+		live.updated = explain->now_ns;
+		live.requests.word = live.connects.word = 0;
 		break;
 	case SERVICE:
 		cost.service = (uint32_t)value;

@@ -300,12 +300,11 @@ void publisher_correct_connects(struct datapath *datapath, uint32_t id, int32_t 
 void publisher_given_up(struct datapath *datapath, uint32_t id, uint32_t count, uint64_t now)
 {
 	struct larch_live *live = &datapath->live[id];
-	uint64_t answered = __atomic_load_n(&live->answered, __ATOMIC_RELAXED);
+	uint32_t wait = __atomic_load_n(&live->connects.word, __ATOMIC_RELAXED);
 
 	publisher_correct(datapath, id, -(int32_t)count);
 	publisher_correct_connects(datapath, id, -(int32_t)count);
-	if (now < answered || now - answered < (uint64_t)LARCH_SYN_GIVEN_UP << LARCH_START_SHIFT)
+	if (larch_waited(wait, 1, now) < (uint64_t)LARCH_SYN_GIVEN_UP << LARCH_START_SHIFT)
 		return;
-	__atomic_store_n(&live->failed, now, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&live->failures, count, __ATOMIC_RELAXED);
 }

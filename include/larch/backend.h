@@ -59,15 +59,34 @@ struct larch_backend {
 #define LARCH_SLOWDOWN_BITS 10
 #define LARCH_SLOWDOWN_ONE  (1u << LARCH_SLOWDOWN_BITS)
 
+/*
+ * Who waits for a backend: those who have asked for something since it last gave that to anybody.
+ * One word, so that it is read and written whole.
+ */
+union larch_wait {
+	struct {
+		__u32 since : 24; /* when the first of them asked; units of 2^20 ns, wraps after 4.9
+				     h */
+		__u32 count : 8;  /* how many they are; LARCH_WAIT_MOST: or more; 0: nobody */
+	};
+	__u32 word;
+};
+
+#define LARCH_WAIT_BITS 24 /* of `since`, in the word the lower ones */
+#define LARCH_WAIT_MASK ((1u << LARCH_WAIT_BITS) - 1)
+#define LARCH_WAIT_MOST 255
+
 /* Entry of larch_live, one cache line: what the fast loop knows of a backend. */
 struct larch_live {
 	/* written by the packet path */
 	__s32 in_flight; /* requests, and connects, not yet answered */
 	__u32 slowdown;	 /* EWMA of response over prediction */
 	__u64 updated;	 /* when, ns of the monotonic clock */
-	__u64 answered;	 /* last answer, or the first request after being idle; ns */
-	__u64 failed;	 /* last failure: a request refused, or a SYN that was given up; ns */
-	__u32 failures;	 /* since the last answer */
+	__u32 asked;	 /* last request or connect; units of 2^20 ns */
+	__u32 uploads;	 /* of requests that still arrive, 16 KiB each, since the last answer */
+	__u32 spoken;	 /* when it last answered after a silence; units of 2^20 ns */
+	union larch_wait requests; /* for an answer, where answers are what is timed */
+	__u32 failures;		   /* since the last answer */
 	/* written by the daemon */
 	__u32 concurrency; /* requests in flight that keep it just busy: served at once, and on
 			      their way; at least 1 */
@@ -77,7 +96,7 @@ struct larch_live {
 	/* written by the packet path */
 	__u32 slow_since; /* slowed since then, units of 2^20 ns; 0: it is not */
 	__s32 connecting; /* of those in flight: connects. A flood of SYNs is nothing else */
-	__u32 padding;
+	union larch_wait connects; /* for a connection, where SYNs count */
 } __attribute__((aligned(64)));
 
 /*
@@ -106,6 +125,7 @@ LARCH_INLINE __u32 larch_band(__u32 queue)
 	return code < LARCH_BANDS ? code : LARCH_BANDS - 1;
 }
 
+_Static_assert(sizeof(union larch_wait) == 4, "one word");
 _Static_assert(sizeof(struct larch_gue) == 4, "as on the wire");
 _Static_assert(sizeof(struct larch_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct larch_live) == 64, "one cache line");

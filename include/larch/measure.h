@@ -51,19 +51,31 @@ LARCH_INLINE __u32 larch_queue_code(__u32 queue)
 	return code < LARCH_QUEUE_MOST ? code : LARCH_QUEUE_MOST;
 }
 
-/* The backend owes one answer more; returns how many it owed before. */
-LARCH_INLINE __u32 larch_owes(struct larch_live *live, __u64 now)
+/* One more waits for the backend. */
+LARCH_INLINE void larch_waits(union larch_wait *wait, __u64 now)
 {
-	__s32 before = __sync_fetch_and_add(&live->in_flight, 1);
+	union larch_wait next = {.word = *(volatile __u32 *)&wait->word};
 
-	if (before <= 0)
-		*(volatile __u64 *)&live->answered = now;
-	return before > 0 ? before : 0;
+	if (next.count == LARCH_WAIT_MOST)
+		return;
+	if (!next.count)
+		next.since = (__u32)(now >> 20) & LARCH_WAIT_MASK;
+	next.count++;
+	*(volatile __u32 *)&wait->word = next.word;
+}
+
+/* The backend owes one answer more. */
+LARCH_INLINE void larch_owes(struct larch_live *live, __u64 now)
+{
+	__sync_fetch_and_add(&live->in_flight, 1);
+	if (live->asked != (__u32)(now >> 20))
+		*(volatile __u32 *)&live->asked = (__u32)(now >> 20);
 }
 
 /* A connect begins, and is owed an answer. */
 LARCH_INLINE void larch_connect_begins(struct larch_live *live, __u64 now)
 {
+	larch_waits(&live->connects, now);
 	larch_owes(live, now);
 	__sync_fetch_and_add(&live->connecting, 1);
 }
@@ -83,13 +95,46 @@ LARCH_INLINE __u32 larch_request_begins(struct larch_live *live, __u64 now)
 	return requests;
 }
 
-/* It owes one less, for it has given one. */
-LARCH_INLINE void larch_gave(struct larch_live *live, __u64 now)
+/* The same where answers are what is timed: its client waits for one. */
+LARCH_INLINE __u32 larch_answer_awaited(struct larch_live *live, __u64 now)
+{
+	larch_waits(&live->requests, now);
+	return larch_request_begins(live, now);
+}
+
+/* 16 KiB more have come of a request whose first part came before. */
+LARCH_INLINE void larch_uploads(struct larch_live *live)
+{
+	if (live->requests.count < LARCH_WAIT_MOST)
+		*(volatile __u32 *)&live->uploads = live->uploads + 1;
+}
+
+/*
+ * It owes one less, for a connection has come to stand. The kernel of a server that hangs goes on
+ * to take connections: who waits for answers goes on to wait.
+ */
+LARCH_INLINE void larch_accepted(struct larch_live *live)
 {
 	__sync_fetch_and_add(&live->in_flight, -1);
-	*(volatile __u64 *)&live->answered = now;
+	if (live->connects.word)
+		*(volatile __u32 *)&live->connects.word = 0;
 	if (live->failures)
 		*(volatile __u32 *)&live->failures = 0;
+}
+
+/* It owes one less, for it has given what shows that it lives. */
+LARCH_INLINE void larch_gave(struct larch_live *live, __u64 now)
+{
+	__u64 waited = larch_waited(live->requests.word, LARCH_SILENCE_WAIT, now);
+	__u64 most = (__u64)live->patience_us * (1000 * LARCH_SILENCE_SUSPECT / LARCH_SLOWDOWN_ONE);
+
+	if (most && waited > most)
+		*(volatile __u32 *)&live->spoken = (__u32)(now >> 20);
+	larch_accepted(live);
+	if (live->requests.word)
+		*(volatile __u32 *)&live->requests.word = 0;
+	if (live->uploads)
+		*(volatile __u32 *)&live->uploads = 0;
 }
 
 /* It owes one less, for nobody waits any more: no sign of life. */
@@ -102,7 +147,16 @@ LARCH_INLINE void larch_released(struct larch_live *live)
 LARCH_INLINE void larch_refused(struct larch_live *live, __u64 now)
 {
 	__sync_fetch_and_add(&live->failures, 1);
-	*(volatile __u64 *)&live->failed = now;
+	*(volatile __u32 *)&live->asked = (__u32)(now >> 20);
+}
+
+/* Was the request asked in a silence that has ended since? */
+LARCH_INLINE int larch_was_silent(const struct larch_live *live,
+				  const struct larch_measurement *found)
+{
+	__s32 age = (__s32)((__u32)(found->now >> 20) - live->spoken);
+
+	return age >= 0 && (__u64)age << 20 < (__u64)found->response_us * 1000;
 }
 
 /* Is the backend in trouble that is not yet the tree's to learn? Then by how much, else 0. */
@@ -119,7 +173,8 @@ LARCH_INLINE __u32 larch_trouble(const struct larch_live *live, __u64 now)
 /*
  * What a server time would have been without load and without trouble: the base cost that the tree
  * learns. A slowdown beyond noise and tails is the fast loop's own: a tree that learned it, too,
- * would charge it twice, and for long after the backend has recovered.
+ * would charge it twice, and for long after the backend has recovered. How long a server hung is
+ * nothing that it could learn at all.
  */
 LARCH_INLINE __u64 larch_work_us(const struct larch_live *live,
 				 const struct larch_measurement *found)
@@ -129,6 +184,8 @@ LARCH_INLINE __u64 larch_work_us(const struct larch_live *live,
 	__u64 work = (__u64)found->server_us * concurrency / load;
 	__u32 trouble = larch_trouble(live, found->now);
 
+	if (larch_was_silent(live, found))
+		return work < live->service_us ? work : live->service_us;
 	return trouble ? (work << LARCH_SLOWDOWN_BITS) / trouble : work;
 }
 
@@ -159,7 +216,7 @@ LARCH_INLINE void larch_bands_add(struct larch_bands *bands, const struct larch_
 {
 	struct larch_band *band = &bands->band[larch_band(found->queue)];
 
-	if (larch_trouble(live, found->now))
+	if (larch_trouble(live, found->now) || larch_was_silent(live, found))
 		return;
 	__sync_fetch_and_add(&band->requests, 1);
 	__sync_fetch_and_add(&band->server_us, found->server_us);
@@ -181,7 +238,7 @@ LARCH_INLINE void larch_slowdown_learn(struct larch_live *live, const struct lar
 {
 	__u32 decayed;
 
-	if (!cost->service)
+	if (!cost->service || larch_was_silent(live, found))
 		return;
 	decayed = larch_slowdown_decayed(live->slowdown, live->updated, found->now);
 	live->slowdown = larch_slowdown_sample(decayed, found->server_us,

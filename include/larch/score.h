@@ -24,9 +24,13 @@
 #define LARCH_SLOWDOWN_MOST	   (64 * LARCH_SLOWDOWN_ONE)
 #define LARCH_SLOWDOWN_WEIGHT	   4 /* EWMA: 2^-4 of each sample */
 /*
- * A backend that owes answers may be silent for this many service times, times
- * larch_live.concurrency: so the way there and back has its time, too. And for this long at least:
- * hosts pause.
+ * Several who wait, and nobody is answered: that is silence. One or two may have asked for what
+ * takes long, and be the only ones who have asked at all.
+ */
+#define LARCH_SILENCE_WAIT 3
+/*
+ * It may last for this many service times, times larch_live.concurrency: so the way there and back
+ * has its time, too. And for this long at least: hosts pause.
  */
 #define LARCH_SILENCE	      8
 #define LARCH_SILENCE_SUSPECT (4 * LARCH_SLOWDOWN_ONE)
@@ -35,14 +39,21 @@
 #define LARCH_SLOWDOWN_HALF_LIFE 661 /* units of 2^20 ns */
 #define LARCH_SCORE_MOST	 0xffffffffffffull
 /*
+ * Requests of which more than this has arrived for each who waits (units of 16 KiB) are uploads:
+ * nobody answers before their end. What only the kernel of a server takes is less (64 KiB).
+ */
+#define LARCH_UPLOAD 4
+/*
  * Who is suspect, by failures without an answer between them or by silence, costs a second more:
  * as long as a client waits before it tries again (RFC 6298). So none is too near to be avoided.
  */
 #define LARCH_SUSPECT_FAILURES 3
 #define LARCH_SUSPECT_US       1000000
-/* After so long without another failure (8.6 s) it is tried again, if nothing else has shown life.
+/*
+ * Who has not been asked for so long (2 s; units of 2^20 ns) cannot have shown life either: the
+ * next flow tries it, as if nothing were known against it, and the others wait for what it meets.
  */
-#define LARCH_SUSPECT_NS (1ull << 33)
+#define LARCH_TRIED 2048
 
 /* Slowdown at `now`: what was learned by `updated`, decayed towards 1. */
 LARCH_INLINE __u32 larch_slowdown_decayed(__u32 slowdown, __u64 updated, __u64 now)
@@ -83,16 +94,51 @@ LARCH_INLINE __u64 larch_queue(const struct larch_live *live)
 	return requests + (connects < most ? connects : most);
 }
 
-/* How much longer than its patience the backend has owed answers and been silent; 0: it is not. */
+/*
+ * For how long `least` or more have waited (a larch_wait's word), ns; 0: fewer do, or they have
+ * begun on another CPU, a moment after now.
+ */
+LARCH_INLINE __u64 larch_waited(__u32 wait, __u32 least, __u64 now)
+{
+	__u32 age = ((__u32)(now >> 20) - wait) & LARCH_WAIT_MASK;
+
+	return wait >> LARCH_WAIT_BITS >= least && age <= LARCH_WAIT_MASK / 2 ? (__u64)age << 20
+									      : 0;
+}
+
+/* Has somebody asked the backend so recently that it may not have answered yet? */
+LARCH_INLINE int larch_tried(const struct larch_live *live, __u64 now)
+{
+	__s32 age = (__s32)((__u32)(now >> 20) - live->asked);
+
+	return age < LARCH_TRIED && age > -LARCH_TRIED;
+}
+
+/* For how long several have waited for the backend in vain, ns; 0: they have not. */
+LARCH_INLINE __u64 larch_silent_ns(const struct larch_live *live, __u64 now)
+{
+	__u64 silent, connect;
+	__u32 requests;
+
+	if (live->in_flight <= 0 || !larch_tried(live, now))
+		return 0;
+	connect = larch_waited(live->connects.word, LARCH_SILENCE_WAIT, now);
+	requests = *(const volatile __u32 *)&live->requests.word;
+	if (live->uploads > LARCH_UPLOAD * (requests >> LARCH_WAIT_BITS))
+		return connect;
+	silent = larch_waited(requests, LARCH_SILENCE_WAIT, now);
+	return silent > connect ? silent : connect;
+}
+
+/* How much longer than its patience the backend has been silent; 0: it is not. */
 LARCH_INLINE __u32 larch_silence(const struct larch_live *live, __u64 now)
 {
-	__u64 patience = (__u64)live->patience_us * 1000, silence;
+	__u64 patience = (__u64)live->patience_us * 1000, silent = larch_silent_ns(live, now);
 
-	if (live->in_flight <= 0 || !patience || now <= live->answered ||
-	    now - live->answered <= patience)
+	if (!patience || silent <= patience)
 		return 0;
-	silence = ((now - live->answered) << LARCH_SLOWDOWN_BITS) / patience;
-	return silence < LARCH_SLOWDOWN_MOST ? (__u32)silence : LARCH_SLOWDOWN_MOST;
+	silent = (silent << LARCH_SLOWDOWN_BITS) / patience;
+	return silent < LARCH_SLOWDOWN_MOST ? (__u32)silent : LARCH_SLOWDOWN_MOST;
 }
 
 /* Slowdown at `now`, raised by this silence. */
@@ -105,7 +151,7 @@ LARCH_INLINE __u32 larch_slowdown_with(const struct larch_live *live, __u32 sile
 	return slowdown < LARCH_SLOWDOWN_NOISE ? LARCH_SLOWDOWN_ONE : slowdown;
 }
 
-/* Slowdown at `now`, raised if the backend owes answers and is silent. */
+/* Slowdown at `now`, raised if the backend is silent. */
 LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 {
 	return larch_slowdown_with(live, larch_silence(live, now), now);
@@ -115,8 +161,7 @@ LARCH_INLINE __u32 larch_slowdown(const struct larch_live *live, __u64 now)
 LARCH_INLINE int larch_suspect(const struct larch_live *live, __u32 silence, __u64 now)
 {
 	return silence > LARCH_SILENCE_SUSPECT ||
-	       (live->failures >= LARCH_SUSPECT_FAILURES &&
-		(now < live->failed || now - live->failed < LARCH_SUSPECT_NS));
+	       (live->failures >= LARCH_SUSPECT_FAILURES && larch_tried(live, now));
 }
 
 /* Does it answer so late, or not at all, that even who compares nothing should pass it over? */

@@ -102,7 +102,8 @@ static void arrange_live(uint32_t id, uint8_t state)
 		return;
 	publisher_live(world.datapath, id, 1 + (state & 3), &mix);
 	live->slowdown = state << (state & 7);
-	live->answered = stub.now - ((uint64_t)state << 20);
+	live->asked = (uint32_t)(stub.now >> 20) - state;
+	live->requests.word = live->asked << 8 >> 8 | (uint32_t)state << 24;
 }
 
 /* Somebody's flow, of any age. Its tag is of a hash that no packet has. */

@@ -40,10 +40,11 @@ static struct result repeat_at(uint32_t us)
 	return say(SYN, 0, 0, 0);
 }
 
-/* The backend last answered somebody so long ago. */
-static void answered_ago(uint32_t member, uint64_t us)
+/* The first who waits for the backend, since it last answered somebody, began so long ago. */
+static void waiting_since(uint32_t member, uint64_t us)
 {
-	live_of(member)->answered = clock_now() - us * 1000;
+	live_of(member)->connects.since =
+		(uint32_t)((clock_now() - us * 1000) >> 20) & LARCH_WAIT_MASK;
 }
 
 #define EXPECT_MEMBER(sent, name, member)                                                          \
@@ -57,7 +58,7 @@ static void answered_ago(uint32_t member, uint64_t us)
 Test(again, to_a_backend_that_answers_others_it_goes_once_more)
 {
 	EXPECT_MEMBER(say(SYN, 0, 0, 0), FORWARD_NEW, 0);
-	answered_ago(0, FIRST_US / 2);
+	waiting_since(0, FIRST_US / 2);
 	EXPECT_MEMBER(repeat_at(FIRST_US), FORWARD_FLOW, 0);
 	cr_assert_eq(live_of(0)->in_flight, 1);
 	cr_assert_eq(client_flow()->timing.phase, LARCH_PHASE_CONNECT_AGAIN);
@@ -66,7 +67,7 @@ Test(again, to_a_backend_that_answers_others_it_goes_once_more)
 Test(again, from_a_backend_that_answers_nobody_it_moves_on)
 {
 	EXPECT_MEMBER(say(SYN, 0, 0, 0), FORWARD_NEW, 0);
-	answered_ago(0, 2 * FIRST_US);
+	waiting_since(0, 2 * FIRST_US);
 	EXPECT_MEMBER(repeat_at(FIRST_US), FORWARD_AGAIN, 1);
 	cr_assert_eq(client_flow()->identity.backend, FIRST_BACKEND + 1);
 	cr_assert_eq(client_flow()->identity.state, LARCH_FLOW_SYN);
@@ -82,10 +83,9 @@ Test(again, an_idle_backend_that_does_not_answer_the_syn_is_silent)
 
 	EXPECT_MEMBER(say(SYN, 0, 0, 0), FORWARD_NEW, 0);
 	flow = client_flow();
-	cr_assert_eq(live_of(0)->answered >> LARCH_START_SHIFT & LARCH_START_MASK,
-		     flow->timing.start);
+	cr_assert_eq(live_of(0)->connects.count, 1);
 	flow->timing.start -= FIRST_US;
-	live_of(0)->answered -= (uint64_t)FIRST_US << LARCH_START_SHIFT;
+	waiting_since(0, 2 * FIRST_US);
 	EXPECT_MEMBER(say(SYN, 0, 0, 0), FORWARD_AGAIN, 1);
 }
 
@@ -116,6 +116,10 @@ Test(again, a_backend_that_owes_nobody_an_answer_is_not_silent)
 	say(SYN, 0, 0, 0);
 	EXPECT_MEMBER(repeat_at(FIRST_US), FORWARD_FLOW, 0);
 	live_of(0)->in_flight = 1;
+	live_of(0)->requests = (union larch_wait){
+		.since = ((uint32_t)(clock_now() >> 20) - 10000) & LARCH_WAIT_MASK,
+		.count = 1,
+	};
 	EXPECT_MEMBER(repeat_at(FIRST_US), FORWARD_AGAIN, 1);
 }
 
@@ -123,7 +127,7 @@ Test(again, a_backend_that_owes_nobody_an_answer_is_not_silent)
 Test(again, a_copy_of_the_syn_is_no_retransmission)
 {
 	say(SYN, 0, 0, 0);
-	answered_ago(0, SECOND_US);
+	waiting_since(0, SECOND_US);
 	EXPECT_MEMBER(repeat_at(0), FORWARD_FLOW, 0);
 	EXPECT_MEMBER(repeat_at(COPY_US), FORWARD_FLOW, 0);
 }
@@ -131,9 +135,9 @@ Test(again, a_copy_of_the_syn_is_no_retransmission)
 Test(again, from_the_second_time_on_it_moves_in_any_case)
 {
 	say(SYN, 0, 0, 0);
-	answered_ago(0, 0);
+	waiting_since(0, 0);
 	EXPECT_MEMBER(repeat_at(FIRST_US), FORWARD_FLOW, 0);
-	answered_ago(0, 0);
+	waiting_since(0, 0);
 	EXPECT_MEMBER(repeat_at(SECOND_US), FORWARD_AGAIN, 1);
 }
 

@@ -102,7 +102,6 @@ Test(steer, the_control_ring_is_never_compared)
 
 	arrange_all_rings(WEB, 0, 0, 1);
 	balancer.live[FIRST_BACKEND].in_flight = 1000;
-	balancer.live[FIRST_BACKEND].answered = FAR_FUTURE; /* busy, not silent */
 	EXPECT_MEMBER(0, .client = client);
 }
 
@@ -149,7 +148,7 @@ Test(steer, a_control_flow_leaves_a_suspect)
 {
 	arrange_all_rings(WEB, 0, 0, 1);
 	balancer.live[FIRST_BACKEND].failures = LARCH_SUSPECT_FAILURES;
-	balancer.live[FIRST_BACKEND].failed = FAR_FUTURE;
+	balancer.live[FIRST_BACKEND].asked = (uint32_t)(clock_now() >> 20);
 	EXPECT_MEMBER(1, .client = control_client(0, false));
 }
 
@@ -233,30 +232,41 @@ Test(steer, a_slowed_backend_is_avoided)
 	EXPECT_MEMBER(1, .client = learned_client(0));
 }
 
+/* So many have waited for a long time. */
+static union larch_wait waiting(uint32_t clients)
+{
+	return (union larch_wait){
+		.since = ((uint32_t)(clock_now() >> 20) - (1u << 20)) & LARCH_WAIT_MASK,
+		.count = clients & 0xff,
+	};
+}
+
 Test(steer, a_backend_that_owes_an_answer_for_long_is_avoided)
 {
 	arrange_all_rings(WEB, 0, 0, 1);
 	balancer.live[FIRST_BACKEND].in_flight = 1;
+	balancer.live[FIRST_BACKEND].asked = (uint32_t)(clock_now() >> 20);
+	balancer.live[FIRST_BACKEND].requests = waiting(LARCH_SILENCE_WAIT);
 	balancer.live[FIRST_BACKEND + 1].in_flight = 2;
-	balancer.live[FIRST_BACKEND + 1].answered = FAR_FUTURE;
 	EXPECT_MEMBER(1, .client = learned_client(0));
 }
 
 /* Random costs and live states, in such a way that the time of the decision does not matter. */
 static void random_live(struct larch_live *live)
 {
-	bool silent = random_below(8) == 0;
+	bool silent = random_below(8) == 0, tried = random_below(2);
 
 	*live = (struct larch_live){
 		.in_flight = (int32_t)random_below(40) - 4,
 		.slowdown = random_below(4 * LARCH_SLOWDOWN_ONE),
 		.updated = FAR_FUTURE,
-		.answered = silent ? 0 : FAR_FUTURE,
+		.asked = tried ? (uint32_t)(clock_now() >> 20) + 1000 : 0,
+		.requests = silent ? waiting(random_below(6)) : (union larch_wait){},
+		.connects = silent ? waiting(random_below(6)) : (union larch_wait){},
 		.concurrency = 1 + random_below(8),
 		.service_us = 1 + random_below(500),
 		.patience_us = random_below(20000),
 		.failures = random_below(2 * LARCH_SUSPECT_FAILURES),
-		.failed = random_below(2) ? FAR_FUTURE : 0,
 	};
 	live->share = (1u << 16) / live->concurrency;
 }

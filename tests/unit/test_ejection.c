@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "ejection.h"
+#include "larch/measure.h"
 
 #define LOOK_NS (100 * NS_PER_MS)
 
@@ -59,7 +60,7 @@ Test(ejection, who_fails_again_soon_is_out_longer_each_time)
 	cr_assert_eq(last, 600 * NS_PER_S);
 }
 
-Test(ejection, five_good_minutes_are_forgiven)
+Test(ejection, a_good_minute_is_forgiven)
 {
 	pass(10, true);
 	pass(100, true);
@@ -68,6 +69,23 @@ Test(ejection, five_good_minutes_are_forgiven)
 	pass(0.5, true);
 	cr_assert(ejection.out);
 	cr_assert_eq(ejection.lasts_ns, rules.first_ns);
+}
+
+/* Two short outages that have nothing to do with each other: the second is as short as the first.
+ */
+Test(ejection, two_outages_minutes_apart_are_two_first_ones)
+{
+	pass(5, true);
+	pass(70, false);
+	pass(5, true);
+	cr_assert(ejection.out);
+	cr_assert_eq(ejection.lasts_ns, rules.first_ns);
+	pass(50, false);
+	pass(1, true); /* it must stay now, but that is no good minute */
+	pass(20, false);
+	pass(1, true);
+	cr_assert(ejection.out);
+	cr_assert_gt(ejection.lasts_ns, rules.first_ns);
 }
 
 Test(ejection, one_that_flaps_changes_twice_a_minute_at_most)
@@ -96,30 +114,30 @@ Test(ejection, nobody_goes_whom_the_service_needs)
 
 Test(ejection, three_fresh_failures_in_a_row_are_trouble)
 {
-	struct larch_live live = {.failures = 2, .failed = now};
+	struct larch_live live = {.failures = 2, .asked = (uint32_t)(now >> 20)};
 
 	cr_assert_null(ejection_trouble(&live, now));
 	live.failures = 3;
 	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
-	cr_assert_null(ejection_trouble(&live, now + 2 * NS_PER_S));
+	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
 }
 
 Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
 {
-	struct larch_live live = {
-		.in_flight = 3,
-		.answered = now,
-		.patience_us = 20000,
-	};
+	struct larch_live live = {.patience_us = 20000};
 
+	for (int i = 0; i < 3; i++)
+		larch_answer_awaited(&live, now);
 	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 5));
 	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
 	live.in_flight = 2;
 	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
 	live.in_flight = 3;
+	live.asked = (uint32_t)((now + 100 * NS_PER_S) >> 20);
 	live.patience_us = 0; /* for ever */
 	cr_assert_null(ejection_trouble(&live, now + 100 * NS_PER_S));
 	live.patience_us = 1000000; /* long requests */
+	live.asked = (uint32_t)((now + 3 * NS_PER_S) >> 20);
 	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
 }
 

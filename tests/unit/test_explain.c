@@ -84,7 +84,7 @@ Test(explain, a_control_flow_takes_the_second_where_the_first_is_sick)
 	cr_assert_not(larch_hash_probes(before.hash));
 	cr_assert_not(before.spared);
 	live->failures = LARCH_SUSPECT_FAILURES;
-	live->failed = before.now_ns;
+	live->asked = (__u32)(before.now_ns >> 20);
 	after = explained(scene, NEAR, LARCH_ARM_CONTROL, false);
 	cr_assert(after.spared);
 	cr_assert_eq(after.member, after.control[1].member);

@@ -21,8 +21,6 @@ static struct scene *instead_scene(void)
 		scene->ring[LARCH_RING_LEAF].slot[slot] = (struct larch_slot){0, 1};
 		scene->ring[LARCH_RING_GLOBAL].slot[slot] = (struct larch_slot){2, 3};
 	}
-	for (unsigned i = 0; i < SCENE_MEMBERS; i++) /* nobody is silent */
-		scene->live[SCENE_FIRST + i].answered = 1000000000000;
 	return scene;
 }
 

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "larch/score.h"
+#include "larch/measure.h"
 #include "publisher.h"
 
 #define C   4
@@ -23,8 +23,9 @@ static struct larch_live live_with(const struct mix_part *part, size_t parts)
 
 	memset(live, 0, sizeof(live));
 	publisher_live(&datapath, 0, C, &mix);
-	live->in_flight = 1;
-	live->answered = live->updated = NOW;
+	live->updated = NOW;
+	for (int i = 0; i < LARCH_SILENCE_WAIT; i++)
+		larch_answer_awaited(live, NOW);
 	return *live;
 }
 
@@ -46,6 +47,7 @@ Test(mix, a_slow_answer_of_one_service_is_no_silence_to_the_other)
 		struct larch_live live = live_with(both[i], 2);
 
 		cr_assert_eq(larch_slowdown(&live, NOW + 800 * MS), LARCH_SLOWDOWN_ONE);
+		live.asked = (__u32)((NOW + 10000 * MS) >> 20);
 		cr_assert_gt(larch_slowdown(&live, NOW + 10000 * MS), LARCH_SLOWDOWN_NOISE);
 	}
 }

@@ -14,7 +14,7 @@ static const struct larch_cost far_cost = {.net = 80000, .service = 100};
 static struct larch_live idle_live(void)
 {
 	return (struct larch_live){
-		.answered = NOW,
+		.asked = NOW >> 20,
 		.concurrency = 4,
 		.share = (1u << 16) / 4,
 		.service_us = 100,
@@ -26,7 +26,6 @@ static bool near_is_taken(const struct larch_live *near, uint64_t now)
 {
 	struct larch_live far = idle_live();
 
-	far.answered = now;
 	return larch_score(&near_cost, near, now) < larch_score(&far_cost, &far, now);
 }
 
@@ -37,7 +36,6 @@ Test(score, a_near_backend_that_refuses_everything_is_avoided)
 
 	cr_assert(near_is_taken(&near, NOW));
 	near.failures = LARCH_SUSPECT_FAILURES;
-	near.failed = NOW;
 	cr_assert(!near_is_taken(&near, NOW));
 }
 
@@ -46,18 +44,23 @@ Test(score, few_failures_are_no_suspicion)
 	struct larch_live near = idle_live();
 
 	near.failures = LARCH_SUSPECT_FAILURES - 1;
-	near.failed = NOW;
 	cr_assert(near_is_taken(&near, NOW));
 }
 
-Test(score, who_is_suspect_is_tried_again)
+/* One flow every two seconds: the others see that it has been asked, and wait for its answer. */
+Test(score, who_is_suspect_is_tried_again_by_one)
 {
+	const __u64 later = NOW + ((__u64)LARCH_TRIED << 20);
 	struct larch_live near = idle_live();
 
 	near.failures = 1000000;
-	near.failed = NOW;
-	cr_assert(!near_is_taken(&near, NOW + LARCH_SUSPECT_NS - 1));
-	cr_assert(near_is_taken(&near, NOW + LARCH_SUSPECT_NS));
+	cr_assert(!near_is_taken(&near, later - 1));
+	cr_assert(near_is_taken(&near, later));
+	larch_connect_begins(&near, later);
+	cr_assert(!near_is_taken(&near, later));
+	larch_accepted(&near);
+	larch_connect_ends(&near);
+	cr_assert(near_is_taken(&near, later));
 }
 
 /* The score was asked for by a CPU whose clock was read before the failure. */
@@ -66,17 +69,145 @@ Test(score, a_failure_of_this_moment_counts)
 	struct larch_live near = idle_live();
 
 	near.failures = LARCH_SUSPECT_FAILURES;
-	near.failed = NOW + 1000;
+	near.asked++;
 	cr_assert(!near_is_taken(&near, NOW));
+}
+
+/* So many ask for answers, or to be connected, at this time. */
+static void ask(struct larch_live *live, unsigned clients, __u64 now)
+{
+	while (clients--)
+		larch_answer_awaited(live, now);
+}
+
+static void open_flows(struct larch_live *live, unsigned clients, __u64 now)
+{
+	while (clients--)
+		larch_connect_begins(live, now);
 }
 
 Test(score, a_near_backend_that_has_fallen_silent_is_avoided)
 {
 	struct larch_live near = idle_live();
 
-	near.in_flight = 1;
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
 	cr_assert(near_is_taken(&near, NOW + 10000000));
 	cr_assert(!near_is_taken(&near, NOW + SECOND));
+	larch_gave(&near, NOW + SECOND);
+	cr_assert(near_is_taken(&near, NOW + SECOND));
+}
+
+/* The kernel takes connections for a server that hangs. */
+Test(score, connections_are_no_answers)
+{
+	struct larch_live near = idle_live();
+
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
+	for (int i = 0; i < 10; i++) {
+		open_flows(&near, 1, NOW + SECOND);
+		larch_accepted(&near);
+		larch_connect_ends(&near);
+	}
+	cr_assert(!near_is_taken(&near, NOW + SECOND));
+}
+
+Test(score, a_backend_that_takes_no_connections_is_avoided)
+{
+	struct larch_live near = idle_live();
+
+	open_flows(&near, LARCH_SILENCE_WAIT, NOW);
+	cr_assert(near_is_taken(&near, NOW + 10000000));
+	cr_assert(!near_is_taken(&near, NOW + SECOND));
+	larch_accepted(&near);
+	larch_connect_ends(&near);
+	cr_assert(near_is_taken(&near, NOW + SECOND));
+}
+
+/* Who connects and asks nothing is owed nothing. */
+Test(score, flows_that_never_ask_are_no_silence)
+{
+	struct larch_live near = idle_live();
+
+	for (int i = 0; i < 100; i++) {
+		open_flows(&near, 1, NOW);
+		larch_accepted(&near);
+		larch_connect_ends(&near);
+	}
+	near.in_flight = 1;
+	near.asked = (NOW + SECOND) >> 20;
+	cr_assert(near_is_taken(&near, NOW + SECOND));
+}
+
+/* Long polls at a backend that others ask for short things, now and then. */
+Test(score, one_or_two_long_requests_are_no_silence)
+{
+	struct larch_live near = idle_live();
+
+	ask(&near, LARCH_SILENCE_WAIT - 1, NOW);
+	cr_assert_eq(larch_silence(&near, NOW + SECOND), 0);
+	larch_gave(&near, NOW + SECOND);
+	ask(&near, LARCH_SILENCE_WAIT - 1, NOW + SECOND);
+	cr_assert_eq(larch_silence(&near, NOW + 2 * SECOND), 0);
+}
+
+/* The long ones began hours ago; that was no time in which others waited in vain. */
+Test(score, silence_begins_with_the_first_who_waits_since_the_last_answer)
+{
+	struct larch_live near = idle_live();
+	const __u64 now = NOW + 7200 * SECOND;
+
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
+	larch_gave(&near, NOW);
+	ask(&near, LARCH_SILENCE_WAIT, now);
+	cr_assert_eq(larch_silence(&near, now), 0);
+	cr_assert_eq(larch_silent_ns(&near, now + SECOND) >> 20, SECOND >> 20);
+}
+
+Test(score, uploads_are_no_silence)
+{
+	struct larch_live near = idle_live();
+
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
+	for (int i = 0; i < LARCH_UPLOAD * LARCH_SILENCE_WAIT; i++)
+		larch_uploads(&near);
+	cr_assert_gt(larch_silence(&near, NOW + SECOND), LARCH_SILENCE_SUSPECT,
+		     "a kernel takes that much, though nobody reads it");
+	larch_uploads(&near);
+	cr_assert_eq(larch_silence(&near, NOW + SECOND), 0);
+	larch_gave(&near, NOW + SECOND);
+	cr_assert_eq(near.uploads, 0);
+}
+
+Test(score, who_has_not_been_asked_for_long_is_not_silent)
+{
+	const __u64 later = NOW + ((__u64)LARCH_TRIED << 20);
+	struct larch_live near = idle_live();
+
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
+	cr_assert(near_is_taken(&near, later));
+	ask(&near, 1, later);
+	cr_assert(!near_is_taken(&near, later), "the one who tries it has found nothing yet");
+}
+
+Test(score, where_nobody_waits_there_is_no_silence)
+{
+	struct larch_live near = idle_live();
+
+	ask(&near, LARCH_SILENCE_WAIT, NOW);
+	for (int i = 0; i < LARCH_SILENCE_WAIT; i++)
+		larch_released(&near);
+	cr_assert(near_is_taken(&near, NOW + SECOND));
+}
+
+/* More than can be counted, and clocks of CPUs that differ. */
+Test(score, a_crowd_that_waits_is_silence)
+{
+	struct larch_live near = idle_live();
+
+	ask(&near, 100000, NOW);
+	cr_assert_eq(near.requests.count, LARCH_WAIT_MOST);
+	cr_assert_gt(larch_silence(&near, NOW + SECOND), LARCH_SILENCE_SUSPECT);
+	cr_assert_eq(larch_silence(&near, NOW - 5000000), 0);
 }
 
 /* Answers as slow as they may count never make a suspect. */
@@ -150,8 +281,28 @@ Test(score, who_is_slow_or_suspect_is_sick)
 	cr_assert(larch_sick(&live, NOW));
 	cr_assert(!larch_sick(&live, NOW + SECOND));
 	live.failures = LARCH_SUSPECT_FAILURES;
-	live.failed = NOW;
 	cr_assert(larch_sick(&live, NOW + SECOND));
+}
+
+/* Who waited while it hung learned nothing of what it is like. */
+Test(score, answers_after_a_silence_are_neither_work_nor_slowness)
+{
+	struct larch_live live = idle_live();
+	struct larch_measurement late = {
+		.response_us = 1000000, .server_us = 1000000, .now = NOW + SECOND};
+	struct larch_measurement next = {
+		.response_us = 800, .server_us = 800, .now = NOW + SECOND + 10000000};
+
+	live.service_us = 200;
+	ask(&live, 9, NOW);
+	larch_gave(&live, late.now);
+	cr_assert_eq(larch_work_us(&live, &late), 200);
+	larch_slowdown_learn(&live, &near_cost, &late);
+	cr_assert_eq(live.slowdown, 0);
+	late.now += 5000000; /* the next of them */
+	larch_gave(&live, late.now);
+	cr_assert_eq(larch_work_us(&live, &late), 200);
+	cr_assert_eq(larch_work_us(&live, &next), 800, "asked after the silence");
 }
 
 static __u64 work_at(struct larch_live *live, __u64 now)
@@ -187,6 +338,5 @@ Test(score, of_suspects_alone_the_cheapest_is_taken)
 	struct larch_live near = idle_live(), far = idle_live();
 
 	near.failures = far.failures = 9;
-	near.failed = far.failed = NOW;
 	cr_assert_lt(larch_score(&near_cost, &near, NOW), larch_score(&far_cost, &far, NOW));
 }
