@@ -17,12 +17,12 @@
  *
  * which without a wire is LEARNER.md's max(1, (q + 1) / c), and with one bends where Little's law
  * says: near c (1 + d / s). Fitted by weighted least squares of the logarithms over a grid of c; s
- *is what is left. Each band counts by its samples, up to a precision in which no model is to be
+ * is what is left. Each band counts by its samples, up to a precision in which no model is to be
  * believed.
  *
  * What stands in the evidence is an interval: all c that fit almost as well as the best. A backend
  * that was never busy gives one without an upper end, and one that always is, without a lower one.
- *So a value that lies within it stays; else it moves towards it, and there it stays again.
+ * So a value that lies within it stays; else it moves towards it, and there it stays again.
  */
 #pragma once
 

@@ -112,7 +112,9 @@ static void note_candidate(const struct explain_input *input, const struct expla
 	out->cost = input->costs[flow->leaf].member[member];
 	live = input->live[out->backend];
 	out->in_flight = live.in_flight;
-	out->concurrency = live.concurrency;
+	out->queue = (uint32_t)larch_queue(&live);
+	out->concurrency = live.share ? ((1u << 16) + live.share / 2) / live.share : 0;
+	out->busy = live.concurrency;
 	out->slowdown = larch_slowdown(&live, input->now_ns);
 	out->score = larch_score(&out->cost, &live, input->now_ns);
 	out->live = live;

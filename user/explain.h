@@ -46,7 +46,9 @@ struct explain_candidate {
 	uint16_t backend; /* id */
 	struct larch_cost cost;
 	int32_t in_flight;
-	uint32_t concurrency;	/* larch_live.concurrency */
+	uint32_t queue;		/* larch_queue(): what of them the score counts */
+	uint32_t concurrency;	/* requests that it serves at once, by which the queue is divided */
+	uint32_t busy;		/* larch_live.concurrency: in flight that keep it just busy */
 	uint32_t slowdown;	/* larch_slowdown() */
 	uint64_t score;		/* larch_score(), us */
 	struct larch_live live; /* that it was computed from */

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "columns.h"
+
 #define LARCHCTL_SOCKET "/run/larch/larchd.sock"
 #define LARCHCTL_PINS	"/sys/fs/bpf/larch"
 
@@ -64,8 +66,7 @@ const char *larchctl_count(const json_t *object, const char *name, char *out);
 const char *larchctl_part(const json_t *object, const char *name, char *out);
 
 /* How many requests a backend serves at once: "8", "~8" if that was found out, "8?" if assumed. */
-struct columns;
-void larchctl_add_at_once(struct columns *columns, const json_t *backend);
+const char *larchctl_concurrency(const json_t *backend, char text[COLUMNS_NUMBER]);
 
 /* Renderers: the answer to people. */
 void larchctl_show_status(const struct larchctl *ctl, const json_t *answer);

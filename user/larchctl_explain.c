@@ -76,9 +76,9 @@ static void add_candidate(struct columns *columns, const json_t *candidate)
 	columns_add(columns, larchctl_text(candidate, "backend"));
 	columns_add(columns, larchctl_us(candidate, "net_us", text));
 	columns_add(columns, larchctl_us(candidate, "service_us", text));
-	columns_addf(columns, "%.0f/%.0f", larchctl_number(candidate, "in_flight"),
-		     larchctl_number(candidate, "concurrency"));
-	larchctl_add_at_once(columns, candidate);
+	/* As the score takes it: net + service x slowdown x (1 + load). */
+	columns_addf(columns, "%.0f/%s", larchctl_number(candidate, "queue"),
+		     larchctl_concurrency(candidate, text));
 	columns_addf(columns, "%.2f", larchctl_number(candidate, "slowdown"));
 	columns_add(columns, larchctl_us(candidate, "score_us", text));
 	columns_add(columns, larchctl_count(candidate, "responses", text));
@@ -87,9 +87,8 @@ static void add_candidate(struct columns *columns, const json_t *candidate)
 
 static void show_candidates(const json_t *answer)
 {
-	struct columns *columns =
-		columns_new("CANDIDATE BACKEND >NET >SVC >LOAD >ATONCE >SLOWDOWN >SCORE "
-			    ">SAMPLES CHOICE");
+	struct columns *columns = columns_new("CANDIDATE BACKEND >NET >SVC >LOAD >SLOWDOWN >SCORE "
+					      ">SAMPLES CHOICE");
 	const json_t *fresh = json_object_get(answer, "new"), *candidate;
 	size_t i;
 

@@ -158,12 +158,13 @@ static void add_check(struct columns *columns, const json_t *check)
 		     larchctl_text(check, "reason"));
 }
 
-void larchctl_add_at_once(struct columns *columns, const json_t *backend)
+const char *larchctl_concurrency(const json_t *backend, char text[COLUMNS_NUMBER])
 {
-	const char *from = larchctl_text(backend, "at_once_from");
+	const char *from = larchctl_text(backend, "concurrency_from");
 
-	columns_addf(columns, "%s%.0f%s", strcmp(from, "fitted") == 0 ? "~" : "",
-		     larchctl_number(backend, "at_once"), strcmp(from, "assumed") == 0 ? "?" : "");
+	snprintf(text, COLUMNS_NUMBER, "%s%.0f%s", strcmp(from, "fitted") == 0 ? "~" : "",
+		 larchctl_number(backend, "concurrency"), strcmp(from, "assumed") == 0 ? "?" : "");
+	return text;
 }
 
 static void add_backend(struct columns *columns, const json_t *backend)
@@ -180,7 +181,7 @@ static void add_backend(struct columns *columns, const json_t *backend)
 	columns_add(columns, larchctl_part(backend, "share", text));
 	columns_addf(columns, "%.0f", larchctl_number(backend, "flows"));
 	columns_addf(columns, "%.0f", larchctl_number(backend, "in_flight"));
-	larchctl_add_at_once(columns, backend);
+	columns_add(columns, larchctl_concurrency(backend, text));
 	columns_add(columns, larchctl_us(backend, "net_us", text));
 	columns_add(columns, larchctl_us(backend, "service_us", text));
 	columns_addf(columns, "%.2f", larchctl_number(backend, "slowdown"));
@@ -202,7 +203,7 @@ void larchctl_show_list(const struct larchctl *ctl, const json_t *answer)
 	json_array_foreach (json_object_get(answer, "services"), i, service) {
 		struct columns *columns =
 			columns_new("-> ADDRESS NAME >WEIGHT >SHARE >FLOWS "
-				    ">INFLIGHT >ATONCE >NET >SVC >SLOWDOWN STATE CHECK");
+				    ">INFLIGHT >CONC >NET >SVC >SLOWDOWN STATE CHECK");
 
 		if (i > 0)
 			puts("");

@@ -106,8 +106,8 @@ struct report_member {
 	uint32_t flows;	   /* in the flow table, of all services */
 	int32_t in_flight; /* requests not yet answered */
 	double slowdown;   /* 1: as expected */
-	uint32_t at_once;  /* its concurrency */
-	enum concurrency_origin at_once_from;
+	uint32_t concurrency;
+	enum concurrency_origin concurrency_from;
 	enum lifecycle_state state;
 	const char *reason; /* NULL: none */
 	time_t since;	    /* it is in this state */

@@ -10,9 +10,12 @@
  *  "steps":[{"question":{...},"value","answer":"yes"|"no"}],
  *  "leaf","clients":{...},
  *  "new":{"backend","why"},
- *  "candidates":[{"from","backend","net_us","service_us","in_flight","concurrency","slowdown",
- *                 "at_once","at_once_from","score_us","chosen","connects","responses","instead"}]}
- * concurrency: requests in flight that keep it just busy; at_once: of these, what it serves.
+ *  "candidates":[{"from","backend","net_us","service_us","in_flight","queue","concurrency",
+ *                 "concurrency_from","busy","slowdown","score_us","chosen","connects","responses",
+ *                 "instead"}]}
+ * score_us: net_us + service_us * slowdown * (1 + queue / concurrency), and a second more for a
+ * suspect; queue: requests in flight, and connects as far as they count; concurrency: requests
+ * served at once; busy: as many in flight, those on their way included, keep the backend just busy.
  * instead: what would have had to differ for it to be taken (report_instead.c), or null.
  *
  * Asked of the tables that the kernel reads, without side effects. The flow's hash is not told:
@@ -169,18 +172,19 @@ static json_t *tell_candidate(const struct controller *controller, const struct 
 	if (tree && explain->leaf < tree->leaves && candidate->member < tree->members)
 		tally = &tree->tally[(size_t)tree->leaf_node[explain->leaf] * tree->members +
 				     candidate->member];
-	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:i, s:i, s:o, s:I, s:s, s:I, s:b, s:o, s:o}", "from", from,
-		"backend", report_backend(controller, candidate->backend), "net_us",
-		report_real(measured ? (double)candidate->cost.net : NAN), "service_us",
-		report_real(measured ? (double)candidate->cost.service : NAN), "in_flight",
-		candidate->in_flight, "concurrency", candidate->concurrency, "slowdown",
-		report_real((double)candidate->slowdown / LARCH_SLOWDOWN_ONE), "at_once",
-		(json_int_t)backend->concurrency, "at_once_from",
-		estimate_origin_text(backend->origin), "score_us", (json_int_t)candidate->score,
-		"chosen", candidate->member == explain->member, "connects",
-		report_real(tally ? tally->connects : NAN), "responses",
-		report_real(tally ? tally->responses : NAN));
+	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:I, s:s, s:I, s:o, s:I, s:b, s:o, s:o}",
+			 "from", from, "backend", report_backend(controller, candidate->backend),
+			 "net_us", report_real(measured ? (double)candidate->cost.net : NAN),
+			 "service_us",
+			 report_real(measured ? (double)candidate->cost.service : NAN), "in_flight",
+			 candidate->in_flight, "queue", (json_int_t)candidate->queue, "concurrency",
+			 (json_int_t)candidate->concurrency, "concurrency_from",
+			 estimate_origin_text(backend->origin), "busy", (json_int_t)candidate->busy,
+			 "slowdown", report_real((double)candidate->slowdown / LARCH_SLOWDOWN_ONE),
+			 "score_us", (json_int_t)candidate->score, "chosen",
+			 candidate->member == explain->member, "connects",
+			 report_real(tally ? tally->connects : NAN), "responses",
+			 report_real(tally ? tally->responses : NAN));
 }
 
 static json_t *tell_candidates(const struct controller *controller, const struct service *service,

@@ -7,14 +7,14 @@
  *    "agents":null or {"answer","next_try_s"},
  *    "nodes":null or {...}: see report_nodes.c,
  *    "backends":[{"backend","id","address","weight","share","flows","silent","in_flight",
- *                 "net_us","service_us","slowdown","at_once","at_once_from",
+ *                 "net_us","service_us","slowdown","concurrency","concurrency_from",
  *                 "state","reason","age_s",
  *                 "check":null or {"verdict","age_s","ms","reason"}}],
  *    "well","meant","panic"}],
  *  "leaving":[{"backend","id","address","flows","silent"}],
  *  "banners":["..."]}
  *
- * "at_once": its concurrency, which is "configured", "fitted" or "assumed".
+ * "concurrency_from": "configured", "fitted" or "assumed".
  * "age_s": since when a backend is in its state. "well": of those that are meant to take flows;
  * "panic": too few are, and all that can be reached take flows. "leaving" are servers that are not
  * configured any more and still have flows; "silent": of the flows, for about an hour or longer.
@@ -58,8 +58,9 @@ static json_t *one_backend(const struct controller *controller, const struct ser
 		(json_int_t)member.flows, "silent",
 		(json_int_t)controller->flows.silent[member.backend], "in_flight", member.in_flight,
 		"net_us", report_real(member.net_us), "service_us", report_real(member.service_us),
-		"slowdown", report_real(member.slowdown), "at_once", (json_int_t)member.at_once,
-		"at_once_from", estimate_origin_text(member.at_once_from), "state",
+		"slowdown", report_real(member.slowdown), "concurrency",
+		(json_int_t)member.concurrency, "concurrency_from",
+		estimate_origin_text(member.concurrency_from), "state",
 		lifecycle_text(member.state), "reason", report_string(member.reason), "age_s",
 		report_age(member.since), "check", last_check(controller, service, member.backend));
 }

@@ -10,7 +10,7 @@
 #endif
 
 /* Version of everything in this folder. A daemon refuses maps made for another one. */
-#define LARCH_ABI 3
+#define LARCH_ABI 4
 
 #define LARCH_MAX_SERVICES 64
 #define LARCH_MAX_BACKENDS 1024

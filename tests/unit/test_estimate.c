@@ -109,8 +109,8 @@ Test(estimate, list_says_how_many_and_who_says_so)
 		const json_t *shown = json_array_get(
 			json_object_get(report_first(answer, "services"), "backends"), i);
 
-		cr_assert_eq(report_value_of(shown, "at_once"), 4 + i);
-		cr_assert_str_eq(report_word(shown, "at_once_from"), from[i]);
+		cr_assert_eq(report_value_of(shown, "concurrency"), 4 + i);
+		cr_assert_str_eq(report_word(shown, "concurrency_from"), from[i]);
 	}
 	json_decref(answer);
 }

@@ -444,3 +444,30 @@ Test(region, every_walk_ends_in_its_region)
 		cr_assert_eq(inside, 1);
 	}
 }
+
+/* Requests on their way keep a backend busy, too, but no score divides by them. */
+Test(explain, the_load_of_a_candidate_is_what_its_score_has_been_worked_out_from)
+{
+	struct scene *scene = scene_new();
+
+	for (size_t i = 0; i < SCENE_MEMBERS; i++) {
+		struct larch_live *live = &scene->live[SCENE_FIRST + i];
+
+		live->concurrency = 40; /* eight served, the others on their way */
+		live->share = (1u << 16) / 8;
+		live->in_flight = 6;
+		live->slowdown = 0;
+	}
+	for (size_t i = 0; i < LARCH_CANDIDATES; i++) {
+		struct explain now = explained(scene, NEAR, LARCH_ARM_LEARNED, false);
+		const struct explain_candidate *of = &now.candidate[i];
+
+		if (!of->there)
+			continue;
+		cr_assert_eq(of->queue, 6);
+		cr_assert_eq(of->concurrency, 8);
+		cr_assert_eq(of->busy, 40);
+		cr_assert_eq(of->score, of->cost.net + of->cost.service * 14 / 8);
+	}
+	free(scene);
+}

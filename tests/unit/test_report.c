@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the reports say of a controller that was filled by hand, without a kernel part. */
+#include "clock.h"
 #include "larch/score.h"
 #include "report_world.h"
 
@@ -425,7 +426,7 @@ Test(report, explain_shows_the_candidate_that_spares_a_control_flow)
 		 scene_port(world.scene, "10.1.0.1", LARCH_ARM_CONTROL, false));
 	for (unsigned i = 0; i < SCENE_MEMBERS; i++) {
 		live[SCENE_FIRST + i].failures = LARCH_SUSPECT_FAILURES;
-		live[SCENE_FIRST + i].failed = UINT64_MAX;
+		live[SCENE_FIRST + i].asked = (uint32_t)(clock_now() >> 20);
 		answer = report_ask(text);
 		candidates = json_object_get(answer, "candidates");
 		taken = json_array_get(candidates, json_array_size(candidates) - 1);
