@@ -101,14 +101,14 @@ test_only_so_many_are_out_at_once() {
 	load_stop
 }
 
-# Who stays out does so although nobody has tried it since.
+# Who stays out does so although nobody has tried it since. Those of the tests before are forgotten.
 test_a_restart_does_not_bring_back_whoever_was_out() {
 	local out left
 	{
 		larch_config_head
 		larch_config_service web "[80, 8080]" tcp shadow
 		printf '    eject_for: 12s\n...\n'
-	} | larchd_reload || return
+	} | larchd_fresh || return
 	load_start restart --rate 300 --duration 40 --requests 1 --timeout-ms 8000
 	sleep 2
 	agent b1 off
