@@ -8,8 +8,7 @@
 #include "larch/score.h"
 
 #define AFTER_NS (300 * NS_PER_MS)
-/* So many clients that wait in vain, for so long. */
-#define WAITING_LEAST	 3
+/* Several clients wait in vain for so long (LARCH_SILENCE_WAIT). */
 #define SILENCE_LEAST_NS (300 * NS_PER_MS)
 /* After its return it is not sent out again for so long, and then for as long at least. */
 #define STAYS_NS (60 * NS_PER_S)
@@ -23,7 +22,7 @@ const char *ejection_trouble(const struct larch_live *live, uint64_t now)
 {
 	if (live->failures >= LARCH_SUSPECT_FAILURES && larch_tried(live, now))
 		return "refuses: resets or SYNs that nobody answered, and no answer between them";
-	if (live->in_flight >= WAITING_LEAST && larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
+	if (larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
 	    larch_silent_ns(live, now) >= SILENCE_LEAST_NS)
 		return "silent: several clients wait, and nothing is answered";
 	return NULL;

@@ -73,4 +73,35 @@ test_by_weights_alone_too() {
 	hang shadow
 }
 
+# 58 ms in place of 8.
+test_a_server_that_slows_by_50_ms_keeps_a_fifth_of_its_flows_within_two_seconds() {
+	local began before seen
+	begin on 45 || return
+	before=$(part_in 2)
+	tell b1 speed 0.138
+	sleep 2
+	seen=$(part_in 2)
+	check "b1 had a part of the flows" "$before > 10" || return
+	check "b1's part from the second second on" "$seen <= 0.2 * $before" || return
+	sleep 4
+	tell b1 speed 1
+	began=$EPOCHREALTIME
+	eventually 30 "b1 has its part again" has_its_part 10 || return
+	echo "b1 had $before % before, $seen % while it was slow; back after $(since "$began") s"
+	load_stop
+}
+
+# Resets for five seconds, which Larch does not see: SYNs that nobody answers.
+test_a_server_that_refused_for_five_seconds_is_back_within_ten() {
+	local began
+	begin shadow 30 || return
+	lab_stop "${SERVER[b1]}"
+	sleep 5
+	start_server b1 --workers 2 --service-ms 8 --jitter 0.3 || return
+	began=$EPOCHREALTIME
+	eventually 10 "b1 has its part again" has_its_part 10 || return
+	echo "back after $(since "$began") s"
+	load_stop
+}
+
 run_tests "$@"

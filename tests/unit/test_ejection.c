@@ -130,9 +130,12 @@ Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
 		larch_answer_awaited(&live, now);
 	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 5));
 	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
-	live.in_flight = 2;
+	live.requests.count = 2;
 	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
-	live.in_flight = 3;
+	live.requests.count = 3;
+	live.in_flight = 0;
+	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	live.in_flight = 1;
 	live.asked = (uint32_t)((now + 100 * NS_PER_S) >> 20);
 	live.patience_us = 0; /* for ever */
 	cr_assert_null(ejection_trouble(&live, now + 100 * NS_PER_S));
