@@ -210,13 +210,18 @@ LARCH_INLINE void larch_samples_add(struct larch_samples *samples, const struct 
 		__sync_fetch_and_add(&samples->latency[bucket], 1);
 }
 
-/* A pause makes requests wait, and makes them many: it must not pass for little concurrency. */
+/*
+ * A pause makes requests wait, and makes them many: it must not pass for little concurrency. But
+ * little concurrency passes for trouble, too, where it is thought to be more: with a single worker,
+ * by as much as there are requests.
+ */
 LARCH_INLINE void larch_bands_add(struct larch_bands *bands, const struct larch_live *live,
 				  const struct larch_measurement *found)
 {
 	struct larch_band *band = &bands->band[larch_band(found->queue)];
 
-	if (larch_trouble(live, found->now) || larch_was_silent(live, found))
+	if (larch_trouble(live, found->now) > (found->queue + 1) << LARCH_SLOWDOWN_BITS ||
+	    larch_was_silent(live, found))
 		return;
 	__sync_fetch_and_add(&band->requests, 1);
 	__sync_fetch_and_add(&band->server_us, found->server_us);
