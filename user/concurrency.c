@@ -11,7 +11,7 @@
 #define LEAST	      50   /* decayed samples, in all bands together */
 #define VARIANCE      4.0  /* of single times, relative to their mean squared */
 #define TRUST	      0.1  /* so well can a band's mean be known, relative, and no better */
-#define AS_GOOD	      25.0 /* five standard deviations */
+#define AS_GOOD	      9.0  /* three standard deviations */
 #define CONTRADICTS   16.0 /* misfit a band: no number of workers does that */
 #define DECIDED	      4
 #define ROUNDS	      3 /* in which service time and waiting are brought together */
