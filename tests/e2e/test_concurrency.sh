@@ -21,17 +21,17 @@ config_with() {
 	learning=on larch_config | sed "s/, concurrency: 8/$1/"
 }
 
-# at_once BACKEND FIELD
-at_once() {
-	json services 0 backends $((${1#b} - 1)) "at_once$2" -- list web
+# concurrency BACKEND ""|_from
+concurrency() {
+	json services 0 backends $((${1#b} - 1)) "concurrency$2" -- list web
 }
 
 # Is each of them within a factor of two?
 all_found() {
 	local n found
 	for n in 1 2 3 4; do
-		[ "$(at_once b$n _from)" = fitted ] || return
-		found=$(at_once b$n "")
+		[ "$(concurrency b$n _from)" = fitted ] || return
+		found=$(concurrency b$n "")
 		if [ $n -le 2 ]; then
 			((found <= 2)) || return
 		else
@@ -47,7 +47,7 @@ show() {
 
 test_concurrency_is_found_out_under_load() {
 	config_with "" | larchd_fresh || return
-	same "before" "$(at_once b1 "") $(at_once b1 _from)" "4 assumed" || return
+	same "before" "$(concurrency b1 "") $(concurrency b1 _from)" "4 assumed" || return
 	load_start some --rate 240 --duration 12 --requests 1
 	load_wait || return
 	load_start more --rate 480 --duration 40 --requests 1
@@ -63,15 +63,15 @@ test_concurrency_is_found_out_under_load() {
 
 test_what_was_found_out_outlives_the_daemon() {
 	local found
-	found=$(at_once b3 "")
+	found=$(concurrency b3 "")
 	larchd_stop TERM
 	larchd_start || return
-	same "after the restart" "$(at_once b3 "") $(at_once b3 _from)" "$found fitted"
+	same "after the restart" "$(concurrency b3 "") $(concurrency b3 _from)" "$found fitted"
 }
 
 test_what_is_configured_stands() {
 	config_with ", concurrency: 5" | larchd_reload || return
-	same "configured" "$(at_once b3 "") $(at_once b3 _from)" "5 configured" || return
+	same "configured" "$(concurrency b3 "") $(concurrency b3 _from)" "5 configured" || return
 	refused 0 "b3 .* 5 " lab_ctl list web
 }
 
