@@ -86,12 +86,13 @@ struct packet {
 
 	/* flow */
 	union larch_identity identity; /* of the flow's entry, as read */
-	__u32 by_ring; /* no live scores: the flow's first packet, or its next, goes unremembered */
 
 	/* classify */
 	struct larch_cell cell;
-	__u16 bank;
-	__u16 leaf;
+	__u8 bank;
+	__u8 leaf;
+	__u8 by_ring; /* flow: no live scores; its first packet, or its next, goes unremembered */
+	__u8 hop;     /* chance: the candidate that is asked */
 
 	/* steer, or the flow's entry */
 	__u32 backend;
@@ -99,7 +100,6 @@ struct packet {
 	/* chance: the question that the packet carries */
 	__u64 token;
 	__u32 epoch;
-	__u32 hop;
 
 	/* forward */
 	__u16 action; /* enum xdp_action */

@@ -238,6 +238,7 @@ begin_with_files() {
 	names_config "$@" >"$LAB_DIR/larch.yaml"
 	larchd_remove
 	LARCHD_LOG=$LAB_DIR/larchd-files.log
+	: >"$LARCHD_LOG" # of the one before
 	# shellcheck disable=SC2016 # the inner shell's
 	lab_start balancer larchd-files.log unshare -m sh -c 'mount --bind "$1/etc-hosts" /etc/hosts &&
 		mount --bind "$1/etc-resolv" /etc/resolv.conf && shift && exec "$@"' sh "$LAB_DIR" \

@@ -248,7 +248,7 @@ shows() {
 test_bpftool_shows_every_map_by_field_names() {
 	learning=on larch_config | larchd_fresh && eventually 20 "service" vip_answers || return
 	shows larch_flows 0 identity tag backend stamp state connect timing start acked phase &&
-		shows larch_live 0 in_flight slowdown updated answered concurrency service_us &&
+		shows larch_live 0 in_flight slowdown updated asked concurrency service_us &&
 		shows larch_backends 0 tunnel ready mtu destination_mac outer_source outer_destination &&
 		shows larch_outcomes 0 packets bytes &&
 		shows larch_svc_count 0 packets bytes flows evicted &&
