@@ -38,22 +38,35 @@ lab_in() {
 	nsenter --net="/run/netns/$LAB_ID-$node" "$@"
 }
 
-# Starts a command in a node in the background, remembered for lab_down. Sets LAB_PID.
+# Starts a command in a node in the background, where lab_down finds it. Sets LAB_PID.
 lab_start() {
 	local node=$1 log=$2
 	shift 2
 	nsenter --net="/run/netns/$LAB_ID-$node" "$@" >"$LAB_DIR/$log" 2>&1 &
 	LAB_PID=$!
-	echo "$LAB_PID" >>"$LAB_DIR/pids"
+}
+
+# Is a number that of a child of this shell that has not ended? Where many begin and end, the number
+# of one that has ended is soon another's.
+lab_runs() {
+	local children
+	children=$(jobs -pr)
+	[ -n "$1" ] && [[ $'\n'$children$'\n' == *$'\n'$1$'\n'* ]]
+}
+
+# Sends a signal to those of some processes that lab_runs finds: lab_kill SIGNAL PID...
+lab_kill() {
+	local signal=$1 pid
+	shift
+	for pid; do
+		! lab_runs "$pid" || kill -"$signal" "$pid"
+	done
 }
 
 # Ends one process that lab_start began.
 lab_stop() {
-	local pid=$1 signal=${2:-TERM}
-	kill -"$signal" "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
-	# When lab_down comes, the number may be another process's.
-	[ ! -e "$LAB_DIR/pids" ] || sed -i "/^$pid\$/d" "$LAB_DIR/pids"
+	lab_kill "${2:-TERM}" "$1"
+	wait "$1" 2>/dev/null
 }
 
 # Waits up to $1 seconds for a command to succeed.
@@ -265,21 +278,23 @@ lab_check() {
 lab_up() {
 	lab_check || return
 	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/larch-lab.XXXXXX") || return
-	: >"$LAB_DIR/pids"
 	export STATE_DIRECTORY=$LAB_DIR # no larchd of a lab touches the host's
 	lab_wire && lab_programs || lab_fail "cannot build the namespaces"
 }
 
+# Ends what runs in a namespace.
+lab_end_all() {
+	local pids
+	pids=$(ip netns pids "$1" 2>/dev/null | tr '\n' ' ')
+	# shellcheck disable=SC2086 # numbers
+	[ -z "$pids" ] || { kill -9 $pids && wait $pids; } 2>/dev/null
+}
+
 # Removes processes, namespaces, pins and files. Safe at any moment, and more than once.
 lab_down() {
-	local pid name
-	if [ -n "$LAB_DIR" ] && [ -d "$LAB_DIR" ]; then
-		while read -r pid; do
-			kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
-		done <"$LAB_DIR/pids"
-	fi
+	local name
 	for name in $(ip netns list 2>/dev/null | awk -v id="$LAB_ID-" 'index($1, id) == 1 { print $1 }'); do
-		ip netns pids "$name" 2>/dev/null | xargs -r kill -9 2>/dev/null
+		lab_end_all "$name"
 		ip netns del "$name"
 	done
 	rm -rf "$LAB_PINS"

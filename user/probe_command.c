@@ -124,13 +124,17 @@ static void read_line(const struct probe *probe, char *out, size_t size)
 void probe_command_ready(struct probe *probe)
 {
 	char line[PROBE_REASON_SIZE - 24];
-	int status;
+	siginfo_t ended = {0};
+	int status = 0;
 
 	take_output(probe);
-	if (waitpid(probe->pid, &status, WNOHANG) != probe->pid)
+	/* Seen, but not yet taken away: until then its number, and its group's, is nobody else's. */
+	if (waitid(P_PID, (id_t)probe->pid, &ended, WEXITED | WNOHANG | WNOWAIT) ||
+	    ended.si_pid != probe->pid)
 		return;
 	take_output(probe);
 	kill(-probe->pid, SIGKILL); /* what it has left behind */
+	waitpid(probe->pid, &status, 0);
 	probe->pid = 0;
 	read_line(probe, line, sizeof(line));
 	if (WIFSIGNALED(status))

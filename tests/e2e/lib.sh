@@ -290,7 +290,7 @@ larchd_is_up() {
 }
 
 larchd_has_ended() {
-	! kill -0 "$LAB_LARCHD" 2>/dev/null
+	! lab_runs "$LAB_LARCHD"
 }
 
 larchd_is_up_or_dead() {
@@ -496,7 +496,7 @@ load_start() {
 
 # Ends the load now, if it has not ended by itself.
 load_stop() {
-	kill -INT "$LOAD_PID" 2>/dev/null
+	lab_kill INT "$LOAD_PID"
 	load_wait
 }
 

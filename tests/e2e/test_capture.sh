@@ -10,7 +10,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${CAPTURE:-}" 2>/dev/null
+	lab_kill KILL "${CAPTURE:-}"
 	eventually 10 "the capture's end" capture_is_off
 }
 
@@ -69,7 +69,7 @@ test_lines_name_outcomes_and_flows() {
 test_there_is_one_capture_at_a_time_and_a_killed_one_leaves_nothing_on() {
 	capture_begin || return
 	refused 1 "another capture" "$BUILD/larchctl" capture -p "$LAB_PINS" || return
-	kill -KILL "$CAPTURE"
+	lab_kill KILL "$CAPTURE"
 	eventually 10 "nothing is left on" capture_is_off || return
 	refused 0 "0 packets, 0 lost" "$BUILD/larchctl" capture -p "$LAB_PINS" --seconds 1 --port 9
 }

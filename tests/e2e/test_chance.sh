@@ -10,8 +10,8 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}" 2>/dev/null
-	kill -KILL "${TALK_PID:-}" 2>/dev/null
+	lab_kill KILL "${LOAD_PID:-}"
+	lab_kill KILL "${TALK_PID:-}"
 	lab_in router ip link set dev b1 xdp off
 	lab_in router ip link set dev b1 xdpdrv obj "$BUILD/pass$LAB_FRAGS.bpf.o" sec "xdp$LAB_FRAGS"
 }

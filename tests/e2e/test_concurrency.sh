@@ -13,7 +13,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 }
 
 # The configuration, with these words for the concurrency of each backend.

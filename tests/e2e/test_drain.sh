@@ -11,7 +11,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	local n
 	for n in $(lab_backend_names); do
 		lab_ctl activate "$n"

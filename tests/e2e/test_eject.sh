@@ -12,7 +12,7 @@ setup() {
 cleanup() {
 	lab_in b1 ip link set dev eth0 xdpdrv off
 	agent b1 obj "$BUILD/agent.bpf.o" sec xdp
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 }
 
 # The state of a backend (b1 is number 0).

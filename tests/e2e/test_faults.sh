@@ -27,8 +27,8 @@ place() {
 }
 
 cleanup() {
-	kill -CONT "$LAB_LARCHD"
-	kill -KILL "${LOAD_PID:-}" "${SPOILER_PID:-}"
+	lab_kill CONT "$LAB_LARCHD"
+	lab_kill KILL "${LOAD_PID:-}" "${SPOILER_PID:-}"
 }
 
 # near_share FROM [TO]: of near backends in the flows of the first two prefixes that began then.
@@ -84,7 +84,7 @@ test_a_frozen_controller_changes_nothing_and_wakes_up_sane() {
 	number=$(generation)
 	sleep 10
 	same "generation while frozen" "$(generation)" "$number" || return
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	load_wait && load_unbroken || return
 	log_has "larchd could not run" || fail "nothing in the log" || return
 	check "near share while frozen" "$(near_share 3 12) > 0.8" || return

@@ -14,7 +14,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 }
 
 # What the clients' TCP has sent so far, without the flood.

@@ -19,7 +19,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 }
 
 # A link of a node to the switch of the second network: $2 its name there.

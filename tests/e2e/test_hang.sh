@@ -12,8 +12,8 @@ setup() {
 }
 
 cleanup() {
-	kill -CONT "${SERVER[@]}"
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill CONT "${SERVER[@]}"
+	lab_kill KILL "${LOAD_PID:-}"
 	tell b1 speed 1
 }
 
@@ -54,7 +54,7 @@ hang() {
 	sleep 1
 	seen=$(part_in 2)
 	is_down b1 silent || fail "b1 is not out: $(lab_ctl list web | grep b1)" || return
-	kill -CONT "${SERVER[b1]}"
+	lab_kill CONT "${SERVER[b1]}"
 	began=$EPOCHREALTIME
 	echo "b1 had $before % before, $seen % while it hung"
 	check "b1 had a part of the flows" "$before > 10" || return

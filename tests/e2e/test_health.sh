@@ -26,8 +26,8 @@ cleanup() {
 		lab_in $backend ip link set dev eth0 xdpdrv obj "$BUILD/agent.bpf.o" sec xdp 2>/dev/null
 	done
 	lab_in balancer sh -c 'echo 0 >/proc/sys/net/ipv4/conf/eth1/rp_filter; ip route replace default via 10.60.0.1'
-	kill -CONT "$LAB_LARCHD"
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill CONT "$LAB_LARCHD"
+	lab_kill KILL "${LOAD_PID:-}"
 	[ -d "/proc/${LAB_LARCHD:-none}" ] || larchd_start
 }
 
@@ -417,7 +417,7 @@ test_verdicts_that_come_together_are_one_publication() {
 	kill -STOP "$LAB_LARCHD"
 	kill -CONT "$(prober)"
 	sleep 0.8
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	eventually 5 "both are down (at last: $(last_checks | tr '\n' ';'))" both_down || return
 	same "generations" "$(generations)" $((before + 1))
 }

@@ -12,7 +12,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	lab_in balancer ip route del unreachable 10.50.2.2
 	[ -n "$LAB_LARCHD" ] || larchd_start
 }

@@ -19,7 +19,7 @@ place() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	tell b1 speed 1
 }
 

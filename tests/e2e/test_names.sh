@@ -18,7 +18,7 @@ setup() {
 
 cleanup() {
 	kill -CONT "$DNS_PID" 2>/dev/null
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	larchd_remove
 }
 

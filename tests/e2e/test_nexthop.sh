@@ -14,7 +14,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	lab_in balancer ip route del unreachable 10.50.2.2
 	lab_in balancer ip route del unreachable 10.50.0.0/16
 	lab_in balancer ip -6 route del unreachable fd00:50::/32
@@ -91,7 +91,7 @@ test_service_may_leave_while_its_backend_comes_back() {
 		sed 's/name: web$/name: other/; s/port: \[80, 8080\]/port: 81/' >"$LAB_DIR/larch.yaml"
 	kill -HUP "$LAB_LARCHD"
 	lab_in balancer ip route del unreachable 10.50.1.2/32
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	eventually 10 "the reload" log_has 'reloaded ' && kill -0 "$LAB_LARCHD" || fail "larchd died"
 	larch_config | larchd_reload
 }

@@ -18,7 +18,7 @@ setup() {
 
 cleanup() {
 	local node
-	kill -KILL "${LOAD_PID:-}" "${STAY_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}" "${STAY_PID:-}"
 	rm -f "$LAB_DIR/go"
 	for node in $(lab_nodes); do
 		node_remove "$node"

@@ -11,7 +11,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	lab_in balancer ip route del 10.50.1.0/24
 }
 

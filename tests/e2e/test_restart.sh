@@ -11,7 +11,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	[ -n "$LAB_LARCHD" ] || larchd_start
 }
 

@@ -24,7 +24,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}" "${OTHER_PID:-}" "${LIAR_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}" "${OTHER_PID:-}" "${LIAR_PID:-}"
 }
 
 # home_share CLASSES FROM TO: of the flows of some classes that began between two seconds of the

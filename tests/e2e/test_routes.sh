@@ -55,7 +55,7 @@ teardown() {
 }
 
 cleanup() {
-	[ -z "${LOAD_PID:-}" ] || kill -KILL "$LOAD_PID"
+	lab_kill KILL "${LOAD_PID:-}"
 	[ -z "${MONITOR_PID:-}" ] || lab_stop "$MONITOR_PID"
 	MONITOR_PID=
 	larchd_remove

@@ -13,7 +13,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 }
 
 # scan SOURCE VIP: connects to every port; how many were refused, and which were open.

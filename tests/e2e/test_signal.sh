@@ -58,7 +58,7 @@ fresh() {
 
 cleanup() {
 	local pid
-	kill -KILL "${LOAD_PID:-}"
+	lab_kill KILL "${LOAD_PID:-}"
 	for pid in "${STARTED[@]}"; do
 		lab_stop "$pid" KILL
 	done

@@ -16,8 +16,8 @@ setup() {
 }
 
 cleanup() {
-	kill -CONT "$LAB_LARCHD"
-	kill -KILL "${LOAD_PID:-}" "${BUSY_PID:-}"
+	lab_kill CONT "$LAB_LARCHD"
+	lab_kill KILL "${LOAD_PID:-}" "${BUSY_PID:-}"
 	larchd_stop KILL
 	rm -f "$LAB_DIR"/state.json*
 	learning=on entries=131072 larch_config >"$LAB_DIR/larch.yaml"
@@ -115,7 +115,7 @@ test_a_stopped_daemon_holds_up_nobody() {
 	flows=$(new_flows)
 	sleep 3
 	check "new flows meanwhile" "$(new_flows) - $flows > 300" || return
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	eventually 10 "an answer" lab_ctl status || return
 	load_stop && load_unbroken
 }

@@ -12,7 +12,7 @@ setup() {
 }
 
 cleanup() {
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	larchd_remove
 	lab_stop "$LISTENER" KILL
 }
@@ -97,7 +97,7 @@ test_a_stopped_larchd_gives_none() {
 	before=$(heard ' WATCHDOG=1$')
 	sleep 1.5
 	same "signs of life while it stands still" "$(heard ' WATCHDOG=1$')" "$before" && vip_answers || return
-	kill -CONT "$LAB_LARCHD"
+	lab_kill CONT "$LAB_LARCHD"
 	eventually 5 "signs of life again" heard_more "$before" ' WATCHDOG=1$'
 }
 

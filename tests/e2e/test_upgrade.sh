@@ -20,7 +20,7 @@ setup() {
 }
 
 cleanup() {
-	kill -KILL "${LOAD_PID:-}" "${MONITOR:-}"
+	lab_kill KILL "${LOAD_PID:-}" "${MONITOR:-}"
 	larchd_remove
 	[ -z "${LAB_IP_LINK:-}" ] || rm -f /sys/fs/bpf/tc/globals/larch_*
 	lab_forget_iproute_pins
