@@ -128,7 +128,8 @@ void probe_command_ready(struct probe *probe)
 	int status = 0;
 
 	take_output(probe);
-	/* Seen, but not yet taken away: until then its number, and its group's, is nobody else's. */
+	/* Seen, but not yet taken away: until then its number, and its group's, is nobody else's.
+	 */
 	if (waitid(P_PID, (id_t)probe->pid, &ended, WEXITED | WNOHANG | WNOWAIT) ||
 	    ended.si_pid != probe->pid)
 		return;
