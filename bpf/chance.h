@@ -32,15 +32,6 @@ static __always_inline __u16 chance_member(const struct larch_plan *plan, __u8 m
 	return member == LARCH_NO_MEMBER ? LARCH_NO_BACKEND : plan->member[member];
 }
 
-static __always_inline const struct larch_slot *chance_slot(const struct packet *packet, __u32 bank,
-							    __u32 ring, __u32 slot)
-{
-	__u32 index = larch_ring_index(packet->service, bank, ring);
-	const struct larch_ring *found = bpf_map_lookup_elem(&larch_rings, &index);
-
-	return found ? &found->slot[slot] : NULL;
-}
-
 static __always_inline const struct larch_plan *chance_plan(const struct packet *packet, __u32 bank)
 {
 	__u32 index = larch_bank_index(packet->service, bank);
@@ -64,8 +55,8 @@ STAGE int chance_of_bank(const struct packet *packet, __u32 bank, struct chance 
 	features = larch_features_of(&packet->cell);
 	if (plan->flags & LARCH_PLAN_LEARNED && packet->cell.arm == LARCH_ARM_LEARNED)
 		ring = LARCH_RING_LEAF + larch_tree_walk(&plan->tree, &features);
-	first = chance_slot(packet, bank, ring, larch_hash_slot(packet->hash));
-	global = chance_slot(packet, bank, LARCH_RING_GLOBAL, larch_hash_global_slot(packet->hash));
+	first = classify_slot(packet, bank, ring);
+	global = classify_slot(packet, bank, LARCH_RING_GLOBAL);
 	if (!first || !global)
 		return 0;
 	chance->backend[at & 7] = chance_member(plan, first->primary);

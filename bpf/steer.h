@@ -10,13 +10,10 @@
 #include "maps.h"
 #include "packet.h"
 
-static __always_inline const struct larch_slot *steer_slot(const struct packet *packet, __u32 ring,
-							   __u32 slot)
+/* Of the packet's own bank. */
+static __always_inline const struct larch_slot *steer_slot(const struct packet *packet, __u32 ring)
 {
-	__u32 index = larch_ring_index(packet->service, packet->bank, ring);
-	const struct larch_ring *found = bpf_map_lookup_elem(&larch_rings, &index);
-
-	return found ? &found->slot[slot] : NULL;
+	return classify_slot(packet, packet->bank, ring);
 }
 
 /* Member to backend id. */
@@ -69,8 +66,7 @@ static __always_inline bool steer_passes_over(struct packet *packet, const struc
 
 static __always_inline bool steer_by_control(struct packet *packet, const struct larch_plan *plan)
 {
-	const struct larch_slot *slot =
-		steer_slot(packet, LARCH_RING_CONTROL, larch_hash_slot(packet->hash));
+	const struct larch_slot *slot = steer_slot(packet, LARCH_RING_CONTROL);
 
 	if (!slot)
 		return false;
@@ -100,10 +96,8 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 {
 	__u32 index = larch_costs_index(packet->service, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
-	const struct larch_slot *leaf =
-		steer_slot(packet, LARCH_RING_LEAF + packet->leaf, larch_hash_slot(packet->hash));
-	const struct larch_slot *global =
-		steer_slot(packet, LARCH_RING_GLOBAL, larch_hash_global_slot(packet->hash));
+	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
+	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);
 	struct larch_choice choice = LARCH_NO_CHOICE;
 	__u8 candidate[LARCH_CANDIDATES];
 	__u64 now = packet_now(packet);
@@ -129,14 +123,14 @@ static __always_inline bool steer_candidates(const struct packet *packet,
 	const struct larch_slot *leaf, *global;
 
 	if (!(plan->flags & LARCH_PLAN_LEARNED) || packet->cell.arm != LARCH_ARM_LEARNED) {
-		leaf = steer_slot(packet, LARCH_RING_CONTROL, larch_hash_slot(packet->hash));
+		leaf = steer_slot(packet, LARCH_RING_CONTROL);
 		if (!leaf)
 			return false;
 		larch_candidates(leaf, leaf, candidate);
 		return true;
 	}
-	leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf, larch_hash_slot(packet->hash));
-	global = steer_slot(packet, LARCH_RING_GLOBAL, larch_hash_global_slot(packet->hash));
+	leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
+	global = steer_slot(packet, LARCH_RING_GLOBAL);
 	if (!leaf || !global)
 		return false;
 	larch_candidates(leaf, global, candidate);

@@ -47,8 +47,7 @@ static void classify(struct sim_larch *larch, const struct sim_flow *flow, struc
 static const struct larch_slot *slot_of(const struct view *view, const struct sim_flow *flow,
 					uint32_t ring)
 {
-	uint32_t slot = ring == LARCH_RING_GLOBAL ? larch_hash_global_slot(flow->hash)
-						  : larch_hash_slot(flow->hash);
+	uint32_t slot = larch_hash_slot(flow->hash, ring);
 
 	return &view->maps->ring[larch_ring_index(0, view->bank, ring)].slot[slot];
 }

@@ -184,7 +184,9 @@ static size_t ring_choose(void *self, struct sim_flow *flow)
 {
 	struct rings *rings = self;
 
-	return rings->node[flow->node].ring.slot[larch_hash_slot(flow->hash)].primary;
+	return rings->node[flow->node]
+		.ring.slot[larch_hash_slot(flow->hash, LARCH_RING_CONTROL)]
+		.primary;
 }
 
 static void ring_answered(void *self, struct sim_flow *flow, bool timed)

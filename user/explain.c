@@ -208,8 +208,8 @@ void explain_flow(const struct explain_input *input, struct explain *out)
 		.now_ns = input->now_ns, .member = LARCH_NO_MEMBER, .backend = LARCH_NO_BACKEND};
 	out->hash = larch_hash(&input->tuple, by_source, input->settings->seed);
 	out->arm = larch_hash_arm(out->hash, input->policy.halvings);
-	out->slot = larch_hash_slot(out->hash);
-	out->global_slot = larch_hash_global_slot(out->hash);
+	out->slot = larch_hash_slot(out->hash, LARCH_RING_CONTROL);
+	out->global_slot = larch_hash_slot(out->hash, LARCH_RING_GLOBAL);
 	out->bucket = larch_hash_bucket(out->hash, input->settings->bucket_mask);
 	out->second_bucket = larch_hash_second_bucket(out->hash, input->settings->bucket_mask);
 	out->explores = larch_hash_explores(out->hash);

@@ -70,18 +70,16 @@ LARCH_INLINE __u32 larch_hash_tag(__u64 hash)
 	return (__u32)(hash >> 35);
 }
 
-LARCH_INLINE __u32 larch_hash_slot(__u64 hash)
-{
-	return (__u32)(hash >> 22) & (LARCH_RING_SLOTS - 1);
-}
-
 /*
- * The slot of the global ring. Another one: rings draw alike for a slot (user/ring.c), so that at
- * the leaf's own slot the global ring would mostly name the leaf's candidates again.
+ * A flow's slot in a ring. In the global one it is another: rings draw alike for a slot
+ * (user/ring.c), so that at the leaf's own slot the global ring would mostly name the leaf's
+ * candidates again.
  */
-LARCH_INLINE __u32 larch_hash_global_slot(__u64 hash)
+LARCH_INLINE __u32 larch_hash_slot(__u64 hash, __u32 ring)
 {
-	return (__u32)(hash >> 11) & (LARCH_RING_SLOTS - 1);
+	__u32 bits = (__u32)(hash >> (ring == LARCH_RING_GLOBAL ? 11 : 22));
+
+	return bits & (LARCH_RING_SLOTS - 1);
 }
 
 /* The arm of a flow that begins now; halvings: larch_policy.halvings. */

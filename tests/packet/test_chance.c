@@ -114,7 +114,7 @@ static struct result ask_all(const struct spec *spec, unsigned *times)
 Test(chance, an_unknown_flow_asks_the_rings_primary_first)
 {
 	struct result result = balancer_send_spec(&ipv4);
-	uint32_t slot = larch_hash_slot(hash_of(&ipv4));
+	uint32_t slot = larch_hash_slot(hash_of(&ipv4), LARCH_RING_CONTROL);
 
 	EXPECT(result, CHANCE_ASKED);
 	cr_assert_eq(result.verdict, XDP_TX);
@@ -172,7 +172,7 @@ Test(chance, every_member_is_asked_before_the_flow_is_given_up)
 		cr_assert_geq(times[FIRST_BACKEND + m], 1);
 	cr_assert_null(flow_of(&ipv4));
 	cr_assert_eq(backend_reached(&result),
-		     FIRST_BACKEND + larch_hash_slot(hash_of(&ipv4)) % MEMBERS);
+		     FIRST_BACKEND + larch_hash_slot(hash_of(&ipv4), LARCH_RING_CONTROL) % MEMBERS);
 }
 
 static void shrink_backends(uint16_t mtu)

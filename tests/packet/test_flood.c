@@ -452,7 +452,8 @@ Test(stateless, flows_are_spread_over_the_ring)
 
 		if (!larch_hash_explores(HASH(.client = client)))
 			cr_assert_eq(backend_reached(&result) - FIRST_BACKEND,
-				     larch_hash_slot(HASH(.client = client)) % MEMBERS);
+				     larch_hash_slot(HASH(.client = client), LARCH_RING_CONTROL) %
+					     MEMBERS);
 	}
 }
 

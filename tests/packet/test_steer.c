@@ -169,7 +169,7 @@ Test(steer, a_control_flow_that_nobody_knew_goes_by_the_ring_even_to_a_sick_one)
 Test(steer, the_slot_is_that_of_the_hash)
 {
 	for (uint32_t client = 0; client < 500; client++) {
-		uint32_t slot = larch_hash_slot(HASH(.client = client));
+		uint32_t slot = larch_hash_slot(HASH(.client = client), LARCH_RING_CONTROL);
 
 		if (!larch_hash_explores(HASH(.client = client)))
 			EXPECT_MEMBER(slot % MEMBERS, .client = client);
@@ -405,11 +405,11 @@ static uint32_t member_by_rule(const struct spec *spec)
 	uint32_t leaf = larch_tree_walk(&balancer.plan[larch_bank_index(WEB, 0)].tree, &features);
 	uint64_t hash = hash_of(spec);
 	const struct larch_ring *rings = &balancer.ring[larch_ring_index(WEB, 0, 0)];
-	uint32_t slot = larch_hash_slot(hash);
+	uint32_t slot = larch_hash_slot(hash, LARCH_RING_LEAF);
 	const uint8_t candidate[3] = {
 		rings[LARCH_RING_LEAF + leaf].slot[slot].primary,
 		rings[LARCH_RING_LEAF + leaf].slot[slot].secondary,
-		rings[LARCH_RING_GLOBAL].slot[larch_hash_global_slot(hash)].primary,
+		rings[LARCH_RING_GLOBAL].slot[larch_hash_slot(hash, LARCH_RING_GLOBAL)].primary,
 	};
 
 	if (larch_hash_arm(hash, 0) == LARCH_ARM_CONTROL)

@@ -356,8 +356,8 @@ Test(ring, the_global_ring_names_a_third)
 
 		state = state * 6364136223846793005ull + 1442695040888963407ull;
 		hash = (state ^ state >> 29) * 0xff51afd7ed558ccdull;
-		larch_candidates(&leaf.slot[larch_hash_slot(hash)],
-				 &global.slot[larch_hash_global_slot(hash)], candidate);
+		larch_candidates(&leaf.slot[larch_hash_slot(hash, LARCH_RING_LEAF)],
+				 &global.slot[larch_hash_slot(hash, LARCH_RING_GLOBAL)], candidate);
 		others += candidate[2] != candidate[0] && candidate[2] != candidate[1];
 	}
 	ring_expect_share(others, tries, 1 - 2.0 / MEMBERS);
