@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Leaders and followers. See nodes.h; what is in the file is snapshot.c's business. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,12 @@
 #include "endpoint.h"
 #include "log.h"
 #include "nodes.h"
+#include "reader.h"
+#include "saver.h"
 #include "seed.h"
 
-#define BEAT_NS (5 * NS_PER_S) /* a leader writes at least so often */
+#define BEAT_NS	 (5 * NS_PER_S) /* a leader writes at least so often */
+#define START_NS NS_PER_S	/* that the first look at a file may take */
 
 bool nodes_are_several(const struct controller *controller)
 {
@@ -39,6 +41,8 @@ void nodes_reset(struct nodes *nodes)
 	if (nodes->leader)
 		newest = newer(newest, nodes->leader->written_ms);
 	snapshot_free(nodes->leader);
+	saver_close(nodes->saver);
+	reader_close(nodes->reader);
 	memset(nodes, 0, sizeof(*nodes));
 	nodes->former_ms = newest;
 }
@@ -100,38 +104,6 @@ uint64_t nodes_leader_digest(const struct controller *controller, const struct s
 
 /* ---- a follower ---- */
 
-/* Reads the whole file. 0, or -errno and why. */
-static int read_file(const char *file, char **text, size_t *length, char *why, size_t size)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
-	struct stat status;
-	ssize_t got = 1;
-
-	*text = NULL;
-	*length = 0;
-	if (fd < 0 || fstat(fd, &status) != 0)
-		error = -errno;
-	else if (!S_ISREG(status.st_mode) || status.st_size > SNAPSHOT_MOST)
-		error = -EFBIG;
-	else if (!(*text = malloc((size_t)status.st_size + 1)))
-		error = -ENOMEM;
-	/* One byte more than there was: a file that grows meanwhile is not whole. */
-	while (!error && got > 0 && *length <= (size_t)status.st_size) {
-		got = read(fd, *text + *length, (size_t)status.st_size + 1 - *length);
-		if (got > 0)
-			*length += (size_t)got;
-		else if (got < 0)
-			error = -errno;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (error == -EFBIG)
-		snprintf(why, size, "is no plain file of at most %u MB", SNAPSHOT_MOST >> 20);
-	else if (error)
-		snprintf(why, size, "cannot be read: %s", strerror(-error));
-	return error;
-}
-
 /* May it take the place of the one that is followed? If not, why. */
 static bool is_welcome(const struct controller *controller, const struct snapshot *snapshot,
 		       char *why, size_t size)
@@ -184,13 +156,6 @@ static void take_leader(struct nodes *nodes, struct snapshot *snapshot)
 		nodes->heard_ns = age < now ? now - age : 1;
 }
 
-static bool is_same_file(const struct stat *one, const struct stat *other)
-{
-	return one->st_ino == other->st_ino && one->st_dev == other->st_dev &&
-	       one->st_size == other->st_size && one->st_mtim.tv_sec == other->st_mtim.tv_sec &&
-	       one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
-}
-
 static void tell_silence(struct controller *controller)
 {
 	struct nodes *nodes = &controller->nodes;
@@ -212,33 +177,63 @@ double nodes_heard_s(const struct controller *controller)
 	return heard ? (double)(now - heard) / (double)NS_PER_S : -1;
 }
 
+static void describe(const struct reader_news *news, char *why, size_t size)
+{
+	if (news->error == -EFBIG)
+		snprintf(why, size, "is no plain file of at most %u MB", SNAPSHOT_MOST >> 20);
+	else
+		snprintf(why, size, "cannot be read: %s", saver_why(news->error));
+}
+
+/* Reads a snapshot from what has been read. NULL, and why. */
+static struct snapshot *snapshot_of(struct reader_news *news, char *why, size_t size)
+{
+	struct snapshot *snapshot = NULL;
+
+	if (news->error)
+		describe(news, why, size);
+	else
+		snapshot_read_text(news->text, news->length, &snapshot, why, size);
+	free(news->text);
+	return snapshot;
+}
+
+static void take_news(struct controller *controller, struct reader_news *news, char *why,
+		      size_t size)
+{
+	struct snapshot *snapshot = snapshot_of(news, why, size);
+
+	if (snapshot && is_welcome(controller, snapshot, why, size))
+		take_leader(&controller->nodes, snapshot);
+	else
+		snapshot_free(snapshot);
+}
+
+/* What is there at the start is waited for. */
+static int begin_reading(struct reader **reader, const char *file)
+{
+	int error = reader_open(reader, file, SNAPSHOT_MOST);
+
+	if (!error)
+		reader_wait(*reader, START_NS);
+	return error;
+}
+
 void nodes_look(struct controller *controller)
 {
 	const char *file = controller->config->generations.follow;
 	struct nodes *nodes = &controller->nodes;
-	struct snapshot *snapshot = NULL;
-	char why[NODES_WHY] = "", *text = NULL;
-	struct stat status = {};
-	size_t length;
+	struct reader_news news = {};
+	char why[NODES_WHY] = "";
 
 	if (!nodes_follows(controller))
 		return;
-	/* What cannot be read may be readable the next time. */
-	if (stat(file, &status) == 0 && is_same_file(&status, &nodes->seen)) {
-		tell_silence(controller);
-		return;
+	if (!nodes->reader)
+		news.error = begin_reading(&nodes->reader, file);
+	if (news.error || reader_take(nodes->reader, &news)) {
+		take_news(controller, &news, why, sizeof(why));
+		set_trouble(nodes, file, why);
 	}
-	nodes->seen = (struct stat){};
-	if (read_file(file, &text, &length, why, sizeof(why)) == 0) {
-		nodes->seen = status;
-		if (snapshot_read_text(text, length, &snapshot, why, sizeof(why)) == 0 &&
-		    is_welcome(controller, snapshot, why, sizeof(why)))
-			take_leader(nodes, snapshot);
-		else
-			snapshot_free(snapshot);
-		free(text);
-	}
-	set_trouble(nodes, file, why);
 	tell_silence(controller);
 }
 
@@ -356,56 +351,26 @@ static int make_snapshot(const struct controller *controller, struct snapshot **
 	return 0;
 }
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length) {
-		ssize_t wrote = write(fd, text, length);
-
-		if (wrote < 0 && errno != EINTR)
-			return -errno;
-		if (wrote > 0) {
-			text += wrote;
-			length -= (size_t)wrote;
-		}
-	}
-	return 0;
-}
-
-/* Nobody ever sees half of it under its name. */
-static int replace_file(const char *file, const char *text, size_t length)
-{
-	char beside[CONFIG_FILE_MAX + 8];
-	int fd, error;
-
-	snprintf(beside, sizeof(beside), "%s.new", file);
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	error = write_all(fd, text, length);
-	if (close(fd) != 0 && !error)
-		error = -errno;
-	if (!error && rename(beside, file) != 0)
-		error = -errno;
-	if (error)
-		unlink(beside);
-	return error;
-}
-
 /* An earlier daemon's snapshot that was written later, by its clock, than now: go on from there. */
 static void continue_file(struct nodes *nodes, const char *file)
 {
 	struct snapshot *before = NULL;
-	char why[NODES_WHY], *text;
-	size_t length;
+	struct reader *reader;
+	struct reader_news news;
+	char why[NODES_WHY];
 
-	if (read_file(file, &text, &length, why, sizeof(why)) == 0 &&
-	    snapshot_read_text(text, length, &before, why, sizeof(why)) == 0)
+	if (begin_reading(&reader, file) != 0)
+		return;
+	if (reader_take(reader, &news))
+		before = snapshot_of(&news, why, sizeof(why));
+	if (before)
 		nodes->written_ms = before->written_ms;
 	snapshot_free(before);
-	free(text);
+	reader_close(reader);
 }
 
-static int write_snapshot(struct controller *controller, const char *file)
+/* Beside the event loop: where the file is may be a share that hangs. */
+static int write_snapshot(struct controller *controller)
 {
 	struct nodes *nodes = &controller->nodes;
 	struct snapshot *snapshot;
@@ -417,12 +382,40 @@ static int write_snapshot(struct controller *controller, const char *file)
 		return error;
 	snapshot->written_ms = next_written_ms(nodes);
 	error = snapshot_write_text(snapshot, &text, &length);
-	if (!error)
-		error = replace_file(file, text, length);
-	if (!error)
+	if (!error) {
+		saver_put(nodes->saver, 0, text, length);
 		nodes->written_ms = snapshot->written_ms;
-	free(text);
+	}
 	snapshot_free(snapshot);
+	return error;
+}
+
+/* What is new, or a sign of life. */
+static int write_news(struct controller *controller)
+{
+	struct nodes *nodes = &controller->nodes;
+	int error;
+
+	if (nodes->put_ns && clock_now() - nodes->put_ns < BEAT_NS && !has_news(controller))
+		return 0;
+	error = write_snapshot(controller);
+	if (error)
+		return error;
+	nodes->put_ns = clock_now();
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct service *service = &controller->service[i];
+
+		nodes->written[i] = service->used ? nodes_digest(controller, service) : 0;
+	}
+	return 0;
+}
+
+static int begin_file(struct nodes *nodes, const char *file)
+{
+	int error = saver_open(&nodes->saver, (const char *[SAVER_FILES]){file});
+
+	if (!error)
+		continue_file(nodes, file);
 	return error;
 }
 
@@ -431,23 +424,23 @@ void nodes_write(struct controller *controller)
 	const char *file = controller->config->generations.write;
 	struct nodes *nodes = &controller->nodes;
 	char why[NODES_WHY] = "";
-	int error;
+	int error = 0;
 
-	if (!*file || (nodes->wrote_ns && clock_now() - nodes->wrote_ns < BEAT_NS &&
-		       !*nodes->trouble && !has_news(controller)))
+	if (!*file)
 		return;
-	if (!nodes->written_ms)
-		continue_file(nodes, file);
-	error = write_snapshot(controller, file);
-	if (error) {
-		snprintf(why, sizeof(why), "cannot be written: %s", strerror(-error));
-	} else {
-		nodes->wrote_ns = clock_now();
-		for (size_t i = 0; i < LARCH_MAX_SERVICES; i++)
-			nodes->written[i] =
-				controller->service[i].used
-					? nodes_digest(controller, &controller->service[i])
-					: 0;
-	}
+	if (!nodes->saver)
+		error = begin_file(nodes, file);
+	if (!error)
+		error = write_news(controller) ?: saver_error(nodes->saver, 0);
+	if (error)
+		snprintf(why, sizeof(why), "cannot be written: %s", saver_why(error));
 	set_trouble(nodes, file, why);
+}
+
+double nodes_wrote_s(const struct controller *controller)
+{
+	struct saver *saver = controller->nodes.saver;
+	uint64_t wrote = saver ? saver_saved_ns(saver, 0) : 0;
+
+	return wrote ? (double)(clock_now() - wrote) / (double)NS_PER_S : -1;
 }

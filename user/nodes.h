@@ -7,13 +7,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "larch/types.h"
 #include "snapshot.h"
 
 struct controller;
 struct generation;
+struct reader;
+struct saver;
 struct service;
 
 #define NODES_WHY 256
@@ -26,13 +27,14 @@ struct nodes_digest {
 
 struct nodes {
 	/* the leader */
-	uint64_t written_ms; /* of the last snapshot that was written; 0: none */
+	uint64_t written_ms; /* of the last snapshot that was to be written; 0: none */
 	uint64_t former_ms;  /* of the newest before the configuration changed; 0 */
-	uint64_t wrote_ns;   /* when */
+	uint64_t put_ns;     /* when it was made; 0: never */
 	uint64_t written[LARCH_MAX_SERVICES]; /* digests in it; 0: none */
+	struct saver *saver;		      /* NULL: nothing has been written yet */
 	/* a follower */
 	struct snapshot *leader; /* the last good one; NULL: none yet */
-	struct stat seen;	 /* the file, at the last look */
+	struct reader *reader;	 /* NULL: nothing is followed */
 	uint64_t heard_ns;	 /* when the leader last wrote something new; 0: never */
 	bool silent;
 	char why[LARCH_MAX_SERVICES][120]; /* by service: nodes_why() */
@@ -69,6 +71,9 @@ uint64_t nodes_leader_digest(const struct controller *controller, const struct s
 
 /* Seconds since the leader wrote something new; negative: it has never been heard. */
 double nodes_heard_s(const struct controller *controller);
+
+/* Seconds since this node's file was written; negative: not yet. */
+double nodes_wrote_s(const struct controller *controller);
 
 /*
  * The configuration has changed: another file is looked at as if there had been none. But what this

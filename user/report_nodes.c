@@ -9,7 +9,6 @@
  * nodes that steer alike, unlike that of the tables in this node's own numbers. What is the
  * leader's is null at the leader itself.
  */
-#include "clock.h"
 #include "controller.h"
 #include "report.h"
 
@@ -23,12 +22,9 @@ static const struct config_generations *generations_of(const struct controller *
 
 static json_t *age(const struct controller *controller, bool follows)
 {
-	uint64_t wrote = controller->nodes.wrote_ns;
-	double heard = nodes_heard_s(controller);
+	double seconds = follows ? nodes_heard_s(controller) : nodes_wrote_s(controller);
 
-	if (follows)
-		return heard < 0 ? json_null() : report_real(heard);
-	return wrote ? report_real((double)(clock_now() - wrote) / (double)NS_PER_S) : json_null();
+	return seconds < 0 ? json_null() : report_real(seconds);
 }
 
 static json_t *digest_or_null(uint64_t digest)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +16,9 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "worker.h"
 
-#define PATIENCE_S 2 /* for what is left to write at the end */
-#define RETRY_S	   1
+#define RETRY_S 1
 
 struct saver_file {
 	char *path;
@@ -27,6 +26,8 @@ struct saver_file {
 	size_t length;
 	bool failed; /* it waits because it could not be written */
 	int error;
+	uint64_t since_ns; /* there has been something to write, or an attempt ended; 0: nothing */
+	uint64_t saved_ns;
 };
 
 struct saver {
@@ -37,14 +38,6 @@ struct saver {
 	struct saver_file file[SAVER_FILES];
 	bool ends;
 };
-
-static struct timespec in_ns(uint64_t ns)
-{
-	uint64_t then = clock_now() + ns;
-
-	return (struct timespec){.tv_sec = (time_t)(then / NS_PER_S),
-				 .tv_nsec = (long)(then % NS_PER_S)};
-}
 
 /* ---- one file ---- */
 
@@ -129,7 +122,7 @@ static void rest(struct saver *saver)
 		pthread_cond_wait(&saver->changed, &saver->lock);
 		return;
 	}
-	until = in_ns(RETRY_S * NS_PER_S);
+	until = worker_until(RETRY_S * NS_PER_S);
 	if (pthread_cond_clockwait(&saver->changed, &saver->lock, CLOCK_MONOTONIC, &until) !=
 	    ETIMEDOUT)
 		return;
@@ -152,6 +145,9 @@ static void save(struct saver *saver, struct saver_file *file)
 	saver->writes = false;
 	pthread_cond_broadcast(&saver->saved);
 	file->error = error;
+	if (!error)
+		file->saved_ns = clock_now();
+	file->since_ns = error || file->text ? clock_now() : 0;
 	if (!error || file->text) { /* a newer text has come meanwhile */
 		free(text);
 		return;
@@ -175,19 +171,6 @@ static void *work(void *context)
 	}
 	pthread_mutex_unlock(&saver->lock);
 	return NULL;
-}
-
-/* Signals are the event loop's. */
-static int begin(struct saver *saver)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&saver->thread, NULL, work, saver);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -error;
 }
 
 static void release(struct saver *saver)
@@ -214,11 +197,13 @@ int saver_open(struct saver **out, const char *const path[SAVER_FILES])
 	pthread_cond_init(&saver->changed, NULL);
 	pthread_cond_init(&saver->saved, NULL);
 	for (size_t i = 0; i < SAVER_FILES && !error; i++) {
+		if (!path[i])
+			continue;
 		saver->file[i].path = strdup(path[i]);
 		error = saver->file[i].path ? 0 : -ENOMEM;
 	}
 	if (!error)
-		error = begin(saver);
+		error = worker_begin(&saver->thread, work, saver);
 	if (error)
 		release(saver);
 	else
@@ -228,19 +213,14 @@ int saver_open(struct saver **out, const char *const path[SAVER_FILES])
 
 void saver_close(struct saver *saver)
 {
-	struct timespec until;
-
 	if (!saver)
 		return;
 	pthread_mutex_lock(&saver->lock);
 	saver->ends = true;
 	pthread_cond_signal(&saver->changed);
 	pthread_mutex_unlock(&saver->lock);
-	until = in_ns(PATIENCE_S * NS_PER_S);
-	if (pthread_clockjoin_np(saver->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+	if (worker_end(saver->thread))
 		release(saver);
-	else
-		pthread_detach(saver->thread); /* it waits for the disk, and has its memory */
 }
 
 void saver_put(struct saver *saver, size_t file, char *text, size_t length)
@@ -252,13 +232,15 @@ void saver_put(struct saver *saver, size_t file, char *text, size_t length)
 	at->text = text;
 	at->length = length;
 	at->failed = false;
+	if (!at->since_ns)
+		at->since_ns = clock_now();
 	pthread_cond_signal(&saver->changed);
 	pthread_mutex_unlock(&saver->lock);
 }
 
 void saver_wait(struct saver *saver, uint64_t ns)
 {
-	struct timespec until = in_ns(ns);
+	struct timespec until = worker_until(ns);
 	int error = 0;
 
 	pthread_mutex_lock(&saver->lock);
@@ -270,10 +252,28 @@ void saver_wait(struct saver *saver, uint64_t ns)
 
 int saver_error(struct saver *saver, size_t file)
 {
+	const struct saver_file *at = &saver->file[file];
 	int error;
 
 	pthread_mutex_lock(&saver->lock);
-	error = saver->file[file].error;
+	error = at->error;
+	if (at->since_ns && clock_now() - at->since_ns > SAVER_HANGS_S * NS_PER_S)
+		error = -ETIME;
 	pthread_mutex_unlock(&saver->lock);
 	return error;
+}
+
+const char *saver_why(int error)
+{
+	return error == -ETIME ? "its file system does not answer" : strerror(-error);
+}
+
+uint64_t saver_saved_ns(struct saver *saver, size_t file)
+{
+	uint64_t saved;
+
+	pthread_mutex_lock(&saver->lock);
+	saved = saver->file[file].saved_ns;
+	pthread_mutex_unlock(&saver->lock);
+	return saved;
 }

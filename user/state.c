@@ -257,7 +257,7 @@ static void tell_errors(struct state *state)
 		if (error)
 			log_error("%s: cannot be written: %s; larchd goes on and tries again, but "
 				  "a restart would not know what is new in it",
-				  file, strerror(-error));
+				  file, saver_why(error));
 		else
 			log_info("%s: can be written again", file);
 	}
@@ -280,7 +280,7 @@ void state_flush(struct state *state)
 		if (state->error[i])
 			snprintf(state->trouble, sizeof(state->trouble), "%s: %s",
 				 i == FILE_STATE ? state->file : state->config_file,
-				 strerror(-state->error[i]));
+				 saver_why(state->error[i]));
 	}
 }
 

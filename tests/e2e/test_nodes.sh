@@ -219,6 +219,30 @@ test_what_is_no_good_is_refused_and_changes_nothing() {
 		eventually 10 "both agree" agrees
 }
 
+# As on a share whose server has gone: who opens the file waits. Nobody else does.
+test_a_file_that_nobody_takes_holds_up_nothing() {
+	local before
+	both_start || return
+	before=$(status balancer services 0 generation)
+	mkfifo "$LAB_DIR/shared/generations.new"
+	reweigh
+	eventually 5 "a generation" generation_is_above "$before" && vip_answers || fail "it stands still" || return
+	eventually 20 "a warning" log_says balancer 'cannot be written: its file system does not answer' &&
+		refused 0 'WARNING: .*does not answer' node_ctl balancer status || return
+	dd if="$LAB_DIR/shared/generations.new" of=/dev/null status=none
+	eventually 10 "both agree" agrees && eventually 5 "relief" log_says balancer 'all is well again'
+}
+
+test_a_file_that_hangs_the_follower_holds_up_nothing() {
+	both_start && node_stop balancer2 && LARCH_FAULT=stall@follow:5 node_start balancer2 || return
+	eventually 20 "a warning" log_says balancer2 'cannot be read: its file system does not answer' &&
+		refused 0 'WARNING: .*does not answer' node_ctl balancer2 status && vip_answers
+}
+
+generation_is_above() {
+	[ "$(status balancer services 0 generation)" -gt "$1" ]
+}
+
 test_an_older_file_and_a_strangers_are_refused() {
 	local file
 	both_start || return
