@@ -25,8 +25,9 @@
 #include "publisher.h"
 #include "tickbench.h"
 
-#define TICKS	     9 /* of each scene; the first does not count */
-#define FEW	     3 /* of what takes long */
+#define TICKS	     9	/* of each scene; the first does not count */
+#define FEW	     3	/* of what takes long */
+#define MANY	     40 /* of what is not the same in each tick */
 #define SERVICE	     0
 #define FLOW_ENTRIES 65536
 #define CONCURRENCY  64
@@ -363,6 +364,23 @@ static int bench_publish(size_t leaves, size_t members)
 	return error;
 }
 
+/* --- the backends' concurrency --- */
+
+static int bench_estimate(void)
+{
+	static const size_t backends[] = {1, 16, 64, LARCH_MAX_BACKENDS};
+	double ms[MANY];
+	int error = 0;
+
+	tickbench_fit(ms, MANY);
+	report("estimate_fit", "bands", LARCH_BANDS - 1, 1, ms, MANY, 0);
+	for (size_t i = 0; !error && i < 4; i++) {
+		error = tickbench_estimate(bench.datapath, backends[i], ms, MANY);
+		report("tick_estimate", "bands", LARCH_BANDS - 1, backends[i], ms, MANY, 0);
+	}
+	return error;
+}
+
 /* --- maps --- */
 
 /* The pins are of no use here: the maps live as long as this process. */
@@ -399,7 +417,8 @@ static int run_all(void)
 
 	if (error)
 		return error;
-	printf("ms of CPU time: medians of %d ticks (of %d for training alone)\n", TICKS, FEW);
+	printf("ms of CPU time: medians of %d ticks (%d for training alone, %d for the estimate)\n",
+	       TICKS, FEW, MANY);
 	printf("  %-16s %7s %-7s %7s %10s %10s %8s\n", "stage", "", "", "members", "median", "most",
 	       "budget");
 	error = bench_tick(1000, 16);
@@ -407,6 +426,8 @@ static int run_all(void)
 		error = bench_tick(250, 64);
 	if (!error)
 		error = bench_publish(32, 64);
+	if (!error)
+		error = bench_estimate();
 	if (!error)
 		error = bench_train(10000, 64, 0);
 	if (!error)

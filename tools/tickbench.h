@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Made-up samples for tickbench: kinds of clients that differ in which backends serve them well. */
+/* Made-up samples for tickbench, and what is measured apart from the other stages. */
 #pragma once
 
 #include <stddef.h>
@@ -23,3 +23,14 @@ void scene_cell(const struct scene *scene, size_t client, size_t member, unsigne
 /* The learner's table of the whole scene, as the memory of samples would give it. */
 int scene_table(const struct scene *scene, struct table *out);
 void scene_table_free(struct table *table);
+
+struct datapath;
+
+/*
+ * CPU time of estimate_tick(), ms, in each of so many ticks, in which so many backends have new
+ * samples in all bands.
+ */
+int tickbench_estimate(struct datapath *datapath, size_t backends, double *ms, size_t ticks);
+
+/* The same of a single fit. */
+void tickbench_fit(double *ms, size_t times);
