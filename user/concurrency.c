@@ -14,8 +14,8 @@
 #define AS_GOOD	      9.0  /* three standard deviations */
 #define CONTRADICTS   16.0 /* misfit a band: no number of workers does that */
 #define DECIDED	      4
-#define ROUNDS	      3 /* in which service time and waiting are brought together */
-#define SCALE	      1e200
+#define ROUNDS	      3	  /* in which service time and waiting are brought together */
+#define QUEUES	      192 /* where the last band begins */
 
 void concurrency_look(struct concurrency *concurrency, const struct larch_bands *now, double decay)
 {
@@ -28,6 +28,7 @@ void concurrency_look(struct concurrency *concurrency, const struct larch_bands 
 		band->response_us *= decay;
 		if (!concurrency->looked || is->requests < was->requests)
 			continue;
+		concurrency->fresh |= is->requests > was->requests;
 		band->requests += (double)(is->requests - was->requests);
 		band->server_us += (double)(is->server_us - was->server_us);
 		band->response_us += (double)(is->response_us - was->response_us);
@@ -36,38 +37,40 @@ void concurrency_look(struct concurrency *concurrency, const struct larch_bands 
 	concurrency->looked = true;
 }
 
-double concurrency_stretch(uint32_t queue, uint32_t concurrency, double net)
+void concurrency_stretch(uint32_t concurrency, double net, double *out, uint32_t queues)
 {
-	double part = 1, all = 0, sum = 0;
+	double c = concurrency, at = 1 / (1 + net), power = 1;
+	double waits, ratio = 1, idle, some, edge; /* as in concurrency.h: n, r, e, F, b */
 
-	if (net <= 0)
-		return fmax(1, (queue + 1.0) / concurrency);
-	/* From none at the server on: each part follows from the last one. */
-	for (uint32_t m = 0;; m++) {
-		all += part;
-		sum += part * fmax(1, (m + 1.0) / concurrency);
-		if (m == queue)
-			return sum / all;
-		part *= (queue - m) / (net * fmin(m + 1.0, concurrency));
-		if (part > SCALE) {
-			part /= SCALE;
-			all /= SCALE;
-			sum /= SCALE;
-		}
+	for (uint32_t q = 0; q < queues && q < concurrency; q++)
+		out[q] = 1;
+	if (queues <= concurrency)
+		return;
+	for (uint32_t i = 2; i < concurrency; i++)
+		power *= at;
+	waits = (c - 1) * at;
+	idle = (c - 1) * (1 - at);
+	some = concurrency > 1 ? 1 - power * at : 0;
+	edge = (c - 1) * power * (1 - at);
+	for (uint32_t q = concurrency - 1; q < queues; q++) {
+		double stretch = fmax(1, (waits + 1 + ratio * idle) / c);
+
+		out[q] = stretch;
+		waits = (q + 1) * stretch / (net + stretch);
+		ratio *= (1 + net) / (net + stretch);
+		idle = fmax(0, idle - at * some);
+		some = fmax(0, some - at * edge);
+		edge *= (1 - at) * (q + 1) / (q + 3 - c);
 	}
 }
 
 /* A band's mean: at a quarter and at three quarters of it. */
-static double band_stretch(uint32_t band, uint32_t concurrency, double net)
+static double band_stretch(uint32_t band, const double *stretch)
 {
 	uint32_t from = (uint32_t)larch_unpack(band, LARCH_BAND_MANTISSA);
 	uint32_t width = (uint32_t)larch_unpack(band + 1, LARCH_BAND_MANTISSA) - from;
 
-	if (width == 1)
-		return concurrency_stretch(from, concurrency, net);
-	return (concurrency_stretch(from + width / 4, concurrency, net) +
-		concurrency_stretch(from + 3 * width / 4, concurrency, net)) /
-	       2;
+	return (stretch[from + width / 4] + stretch[from + 3 * width / 4]) / 2;
 }
 
 /* What the fit needs of the bands: logarithm of the mean server time, and its weight. */
@@ -79,6 +82,7 @@ struct point {
 struct evidence {
 	struct point point[LARCH_BANDS];
 	size_t points;
+	uint32_t queues; /* of the longest band among them */
 	double net_us;
 };
 
@@ -102,19 +106,24 @@ static bool gather(const struct concurrency *concurrency, struct evidence *out)
 		};
 	}
 	out->net_us = requests > 0 ? fmax(net / requests, 0) : 0;
-	return requests >= LEAST && out->points > 1;
+	if (requests < LEAST || out->points < 2)
+		return false;
+	out->queues =
+		(uint32_t)larch_unpack(out->point[out->points - 1].band + 1, LARCH_BAND_MANTISSA);
+	return true;
 }
 
 /* Weighted variance of what is left of the times' logarithms; *service: their mean. */
 static double misfit(const struct evidence *evidence, uint32_t concurrency, double *service)
 {
-	double rest[LARCH_BANDS], weight = 0, sum = 0, square = 0;
+	double rest[LARCH_BANDS], stretch[QUEUES], weight = 0, sum = 0, square = 0;
 	double net = evidence->net_us / numeric_exp(*service);
 
+	concurrency_stretch(concurrency, net, stretch, evidence->queues);
 	for (size_t i = 0; i < evidence->points; i++) {
 		const struct point *point = &evidence->point[i];
 
-		rest[i] = point->time - numeric_log(band_stretch(point->band, concurrency, net));
+		rest[i] = point->time - numeric_log(band_stretch(point->band, stretch));
 		weight += point->weight;
 		sum += point->weight * rest[i];
 	}

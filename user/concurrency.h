@@ -16,9 +16,16 @@
  *	f(q) = sum_m p(m | q) max(1, (m + 1) / c)
  *
  * which without a wire is LEARNER.md's max(1, (q + 1) / c), and with one bends where Little's law
- * says: near c (1 + d / s). Fitted by weighted least squares of the logarithms over a grid of c; s
- * is what is left. Each band counts by its samples, up to a precision in which no model is to be
- * believed.
+ * says: near c (1 + d / s). All f(q) follow from one another. With n the mean of m among q, r the
+ * sum of the terms p without limit on workers over that with c of them, and e how many of c - 1
+ * workers are free in the mean where there is no limit (m is binomial then: q, 1 / (1 + d / s)),
+ *
+ *	c f(q) = n + 1 + r e,  n' = (q + 1) f / (d / s + f),  r' = r (1 + d / s) / (d / s + f)
+ *
+ * for q + 1 (mean value analysis: Reiser and Lavenberg 1980), where e' = e - F / (1 + d / s) by the
+ * binomial F = P(m < c - 1), and F falls by its last term, b, in the same way. Fitted by weighted
+ * least squares of the logarithms over a grid of c; s is what is left. Each band counts by its
+ * samples, up to a precision in which no model is to be believed.
  *
  * What stands in the evidence is an interval: all c that fit almost as well as the best. A backend
  * that was never busy gives one without an upper end, and one that always is, without a lower one.
@@ -42,6 +49,7 @@ struct concurrency {
 	struct concurrency_band band[LARCH_BANDS];
 	struct larch_bands seen; /* at the last look */
 	bool looked;
+	bool fresh; /* requests came since it was found that a fit changes nothing */
 };
 
 /* What the packet path has counted since the last look; all before it counts `decay` times. */
@@ -70,5 +78,5 @@ bool concurrency_decides(const struct concurrency_fit *fit);
 /* What is to follow `present`: the same, unless the evidence is against it; half to twice of it. */
 uint32_t concurrency_next(const struct concurrency_fit *fit, uint32_t present);
 
-/* f(q) of a server of c workers with net = d / s. */
-double concurrency_stretch(uint32_t queue, uint32_t concurrency, double net);
+/* f(q) of a server of c workers with net = d / s, for all q < queues. */
+void concurrency_stretch(uint32_t concurrency, double net, double *out, uint32_t queues);

@@ -11,7 +11,7 @@
 
 /* It is a property of the machine, not of the moment. */
 #define HALF_LIFE_MS 60000.0
-#define FIT_TICKS    5 /* between two fits of a backend; not all in one tick */
+#define FIT_TICKS    5 /* between two fits of a backend, or more; not all in one tick */
 
 const char *estimate_origin_text(enum concurrency_origin origin)
 {
@@ -36,6 +36,7 @@ void estimate_begin(struct controller *controller, uint32_t id, uint32_t configu
 			  : before   ? CONCURRENCY_FITTED
 				     : CONCURRENCY_ASSUMED;
 	backend->concurrency = configured ? configured : before ? before : CONTROLLER_CONCURRENCY;
+	controller->evidence[id].fresh = true;
 	controller->fitted_news += backend->origin != origin;
 	publisher_live(controller->datapath, id, backend->concurrency, NULL);
 }
@@ -45,14 +46,15 @@ void estimate_forget(struct controller *controller, uint32_t id)
 	memset(&controller->evidence[id], 0, sizeof(controller->evidence[id]));
 }
 
-static void take(struct controller *controller, uint32_t id, const struct concurrency_fit *fit)
+/* Does it change anything? */
+static bool take(struct controller *controller, uint32_t id, const struct concurrency_fit *fit)
 {
 	struct registry_backend *backend = &controller->registry.backend[id];
 	uint32_t next = concurrency_next(fit, backend->concurrency);
 
 	if (next == backend->concurrency &&
 	    (backend->origin == CONCURRENCY_FITTED || !concurrency_decides(fit)))
-		return;
+		return false;
 	log_info("backend %s: concurrency %u, which was %u (%s): what its requests take says %u to "
 		 "%u, and %.2f ms for one alone",
 		 backend->name, next, backend->concurrency, estimate_origin_text(backend->origin),
@@ -61,22 +63,39 @@ static void take(struct controller *controller, uint32_t id, const struct concur
 	backend->origin = CONCURRENCY_FITTED;
 	controller->fitted_news++;
 	service_publish_live(controller, id);
+	return true;
+}
+
+static bool is_estimated(const struct registry_backend *backend)
+{
+	return backend->used && backend->configured && backend->origin != CONCURRENCY_CONFIGURED;
+}
+
+/* So many ticks that no tick has more than ESTIMATE_FITS. */
+static uint32_t ticks_between_fits(const struct registry *registry)
+{
+	uint32_t ticks, count = 0;
+
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		count += is_estimated(&registry->backend[i]);
+	ticks = (count + ESTIMATE_FITS - 1) / ESTIMATE_FITS;
+	return ticks > FIT_TICKS ? ticks : FIT_TICKS;
 }
 
 void estimate_tick(struct controller *controller, double ticks)
 {
 	double decay = exp2(-ticks * controller->config->learning.interval_ms / HALF_LIFE_MS);
+	uint32_t between = ticks_between_fits(&controller->registry), turn = 0;
 
 	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
-		const struct registry_backend *backend = &controller->registry.backend[i];
+		struct concurrency *evidence = &controller->evidence[i];
 		struct concurrency_fit fit;
 
-		if (!backend->used || !backend->configured ||
-		    backend->origin == CONCURRENCY_CONFIGURED)
+		if (!is_estimated(&controller->registry.backend[i]))
 			continue;
-		concurrency_look(&controller->evidence[i], &controller->datapath->bands[i], decay);
-		if ((controller->ticks + i) % FIT_TICKS == 0 &&
-		    concurrency_fit(&controller->evidence[i], &fit))
-			take(controller, i, &fit);
+		concurrency_look(evidence, &controller->datapath->bands[i], decay);
+		if ((controller->ticks + turn++) % between == 0 && evidence->fresh)
+			evidence->fresh =
+				concurrency_fit(evidence, &fit) && take(controller, i, &fit);
 	}
 }

@@ -9,6 +9,8 @@
 
 #include "concurrency.h"
 
+#define ESTIMATE_FITS 16 /* in a tick, at most: each is work */
+
 struct controller;
 
 /* A backend of the configuration, which says so many (0: nothing). What was fitted stays. */
@@ -18,8 +20,8 @@ void estimate_begin(struct controller *controller, uint32_t id, uint32_t configu
 void estimate_forget(struct controller *controller, uint32_t id);
 
 /*
- * A tick's look at what came since the last one, `ticks` intervals ago. What has changed is in
- * force, and is in the log.
+ * A tick's look at what came since the last one, `ticks` intervals ago. Of the backends with
+ * something new some have their turn to be fitted. What has changed is in force, and is in the log.
  */
 void estimate_tick(struct controller *controller, double ticks);
 

@@ -9,6 +9,7 @@
 #include "../../tools/sim_station.h"
 #include "concurrency.h"
 #include "larch/measure.h"
+#include "stretch.h"
 
 #define WORK_NS	  2e6
 #define FLYING	  4096 /* requests at once, at most */
@@ -247,7 +248,7 @@ static void fill(struct concurrency *out, uint32_t from, uint32_t to, uint32_t w
 	for (uint32_t i = from; i <= to; i++) {
 		uint32_t low = (uint32_t)larch_unpack(i, LARCH_BAND_MANTISSA);
 		uint32_t next = (uint32_t)larch_unpack(i + 1, LARCH_BAND_MANTISSA);
-		double us = service_us * concurrency_stretch((low + next - 1) / 2, workers, 0);
+		double us = service_us * stretch_of((low + next - 1) / 2, workers, 0);
 
 		out->band[i] = (struct concurrency_band){count, count * us, count * us};
 	}
@@ -345,18 +346,47 @@ Test(concurrency, stays_within_the_interval_and_moves_by_no_more_than_half_or_tw
 /* Two at the server: p(m | 2) ~ 1/2, 1, 1 (one worker, as long there as on the wire), so 2.2. */
 Test(concurrency, stretches_as_the_network_of_queues_says)
 {
-	cr_expect_float_eq(concurrency_stretch(7, 4, 0), 2, 1e-12);
-	cr_expect_float_eq(concurrency_stretch(2, 4, 0), 1, 1e-12);
-	cr_expect_float_eq(concurrency_stretch(2, 1, 1), (0.5 + 2 + 3) / 2.5, 1e-12);
-	cr_expect_float_eq(concurrency_stretch(2, 2, 1), (0.5 + 1 + 0.75) / 2, 1e-12);
-	for (uint32_t q = 0; q < 448; q += 7) {
-		for (double net = 1e-9; net < 1e9; net *= 1000) {
-			double now = concurrency_stretch(q, 8, net);
+	double of[8];
 
-			cr_assert(isfinite(now) && now >= 1);
-			cr_assert_geq(concurrency_stretch(q + 1, 8, net), now * (1 - 1e-9));
-			cr_assert_leq(concurrency_stretch(q, 9, net), now * (1 + 1e-9));
-			cr_assert_leq(concurrency_stretch(q, 8, 2 * net), now * (1 + 1e-9));
+	concurrency_stretch(4, 0, of, 8);
+	cr_expect_float_eq(of[7], 2, 1e-12);
+	cr_expect_float_eq(of[2], 1, 1e-12);
+	concurrency_stretch(1, 1, of, 8);
+	cr_expect_float_eq(of[2], (0.5 + 2 + 3) / 2.5, 1e-12);
+	concurrency_stretch(2, 1, of, 8);
+	cr_expect_float_eq(of[2], (0.5 + 1 + 0.75) / 2, 1e-12);
+}
+
+Test(concurrency, stretches_as_the_sum_of_all_terms_does)
+{
+	double of[200];
+
+	for (uint32_t c = 1; c <= 256; c += 1 + c / 8) {
+		for (double net = 1e-9; net < 1e9; net *= 10) {
+			concurrency_stretch(c, net, of, 200);
+			for (uint32_t q = 0; q < 200; q++)
+				cr_assert_float_eq(of[q] / stretch_of(q, c, net), 1, 1e-12,
+						   "%u in flight, %u workers, net %g", q, c, net);
+		}
+		concurrency_stretch(c, 0, of, 200);
+		for (uint32_t q = 0; q < 200; q++)
+			cr_assert_float_eq(of[q], stretch_of(q, c, 0), 1e-12);
+	}
+}
+
+Test(concurrency, stretches_more_in_a_longer_queue_and_less_with_more_workers_and_wire)
+{
+	for (double net = 1e-9; net < 1e9; net *= 1000) {
+		double now[449], more[449], wire[449];
+
+		concurrency_stretch(8, net, now, 449);
+		concurrency_stretch(9, net, more, 449);
+		concurrency_stretch(8, 2 * net, wire, 449);
+		for (uint32_t q = 0; q < 448; q++) {
+			cr_assert(isfinite(now[q]) && now[q] >= 1);
+			cr_assert_geq(now[q + 1], now[q] * (1 - 1e-9));
+			cr_assert_leq(more[q], now[q] * (1 + 1e-9));
+			cr_assert_leq(wire[q], now[q] * (1 + 1e-9));
 		}
 	}
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Who says how many requests a backend serves at once, and what becomes of it. */
 #include "estimate.h"
+#include "log.h"
 #include "report_world.h"
+#include "stretch.h"
 
 #define ID    SCENE_FIRST
 #define TICKS 60
@@ -29,20 +31,30 @@ static void expect(uint32_t concurrency, enum concurrency_origin origin)
 	cr_assert_eq(world.datapath.live[ID].share, (1u << 16) / concurrency);
 }
 
-/* A minute in which each band gets what a server of so many workers would give it. */
+/* Each band gets what a server of so many workers would give it in a second. */
+static void fill(uint32_t id, uint32_t workers)
+{
+	for (uint32_t i = 0; i < LARCH_BANDS - 1; i++) {
+		uint32_t queue = (uint32_t)larch_unpack(i, LARCH_BAND_MANTISSA);
+		double us = 1000 * stretch_of(queue, workers, 0);
+
+		bands[id].band[i].requests += 100;
+		bands[id].band[i].server_us += (uint64_t)(100 * us);
+		bands[id].band[i].response_us += (uint64_t)(100 * us);
+	}
+}
+
+static void tick(void)
+{
+	world.controller->ticks++;
+	estimate_tick(world.controller, 1);
+}
+
 static void serve(uint32_t workers)
 {
-	for (int tick = 0; tick < TICKS; tick++) {
-		for (uint32_t i = 0; i < LARCH_BANDS - 1; i++) {
-			uint32_t queue = (uint32_t)larch_unpack(i, LARCH_BAND_MANTISSA);
-			double us = 1000 * concurrency_stretch(queue, workers, 0);
-
-			bands[ID].band[i].requests += 100;
-			bands[ID].band[i].server_us += (uint64_t)(100 * us);
-			bands[ID].band[i].response_us += (uint64_t)(100 * us);
-		}
-		world.controller->ticks++;
-		estimate_tick(world.controller, 1);
+	for (int i = 0; i < TICKS; i++) {
+		fill(ID, workers);
+		tick();
 	}
 }
 
@@ -93,6 +105,45 @@ Test(estimate, of_another_server_with_the_id_begins_anew)
 	estimate_begin(world.controller, ID, 0);
 	estimate_tick(world.controller, 1);
 	expect(4, CONCURRENCY_ASSUMED);
+}
+
+/* Each change of one is a fit: whatever there is, it is done in small parts, and all have a turn.
+ */
+Test(estimate, of_all_backends_at_once_takes_turns)
+{
+	struct registry_backend *all = world.controller->registry.backend;
+	uint32_t turns = (LARCH_MAX_BACKENDS + ESTIMATE_FITS - 1) / ESTIMATE_FITS;
+
+	log_set_level(LOG_LEVEL_WARNING);
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++) {
+		all[i].used = all[i].configured = true;
+		estimate_begin(world.controller, i, 0);
+	}
+	tick();
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		fill(i, 16);
+	for (uint32_t turn = 0; turn < turns; turn++) {
+		uint64_t before = world.controller->fitted_news;
+
+		tick();
+		cr_assert_leq(world.controller->fitted_news - before, ESTIMATE_FITS);
+	}
+	for (uint32_t i = 0; i < LARCH_MAX_BACKENDS; i++)
+		cr_assert_eq(all[i].origin, CONCURRENCY_FITTED, "%u", i);
+}
+
+Test(estimate, without_new_samples_is_not_made_again)
+{
+	estimate_begin(world.controller, ID, 0);
+	serve(16);
+	for (int i = 0; i < TICKS; i++)
+		tick();
+	backend()->concurrency = 2;
+	for (int i = 0; i < TICKS; i++)
+		tick();
+	cr_assert_eq(backend()->concurrency, 2);
+	serve(16);
+	cr_assert_geq(backend()->concurrency, 14);
 }
 
 Test(estimate, list_says_how_many_and_who_says_so)
