@@ -2,7 +2,7 @@
 /*
  * Asks name servers for the addresses of names, over and over, as their answers' times to live say.
  * Never blocks, resolver_wait() apart: it is driven by an epoll descriptor that nests in the
- * daemon's. Only this module includes c-ares. What is believed is the business of names.h.
+ * daemon's. What is believed is the business of names.h.
  */
 #pragma once
 

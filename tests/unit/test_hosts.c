@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dns.h"
 #include "endpoint.h"
-#include "hosts.h"
 
 static struct names_answer ipv4, ipv6;
 
@@ -22,7 +22,8 @@ static const char *find(const char *text, const char *host)
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
-	found = hosts_find(path, host, &ipv4, &ipv6);
+	setenv("CARES_HOSTS", path, 1);
+	found = dns_find_in_hosts(host, &ipv4, &ipv6);
 	unlink(path);
 	if (!found)
 		return "-";
@@ -68,7 +69,8 @@ Test(hosts, what_is_not_the_name_is_not_taken)
 
 Test(hosts, no_file_says_nothing)
 {
-	cr_expect_not(hosts_find("/nonexistent/hosts", "app", &ipv4, &ipv6));
+	setenv("CARES_HOSTS", "/nonexistent/hosts", 1);
+	cr_expect_not(dns_find_in_hosts("app", &ipv4, &ipv6));
 }
 
 Test(hosts, of_too_many_the_first_count)
