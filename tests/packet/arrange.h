@@ -14,6 +14,7 @@
 #define JUMBO_MTU     9000
 #define COST_US	      1000 /* net and service of every member in every leaf */
 #define CONCURRENCY   4
+#define FAR_FUTURE    (1ull << 62) /* ns; nothing decays before it, nobody is silent since */
 
 /* Opens the balancer with service WEB, 4 IPv4 backends and generation 1 in bank 0. */
 void arrange_web(void);

@@ -102,6 +102,16 @@ struct larch_samples samples(void)
 	return balancer_cell(&cell, &found) ? found : (struct larch_samples){};
 }
 
+struct larch_samples exchange_under_load(int32_t queue, uint32_t concurrency)
+{
+	live()->concurrency = concurrency;
+	live()->share = (1u << 16) / concurrency;
+	connect_in(SHORT_US);
+	live()->in_flight = queue;
+	exchange(LONG_US, 100, 100);
+	return samples();
+}
+
 bool took(uint64_t measured_us, uint64_t us)
 {
 	uint64_t overhead = (clock_now() - begun) / 1000;

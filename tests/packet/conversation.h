@@ -44,5 +44,9 @@ void next_answer_is(uint32_t sequence);
 struct larch_cell client_cell(void);
 struct larch_samples samples(void);
 
+/* A connect and an exchange that meets `queue` requests at a backend serving `concurrency` at once;
+ * all samples since. */
+struct larch_samples exchange_under_load(int32_t queue, uint32_t concurrency);
+
 /* Did it take this long? The test's own time, at most since its begin, may be on top. */
 bool took(uint64_t measured_us, uint64_t us);

@@ -5,20 +5,7 @@
 #include "conversation.h"
 #include "larch/score.h"
 
-#define FAR_FUTURE (1ull << 62) /* ns; nothing decays before it */
-
 TestSuite(bands, .init = conversation_begin, .fini = balancer_close);
-
-/* One exchange that meets `queue` requests at a backend serving `concurrency` at once. */
-static struct larch_samples exchange_under_load(int32_t queue, uint32_t concurrency)
-{
-	live()->concurrency = concurrency;
-	live()->share = (1u << 16) / concurrency;
-	connect_in(SHORT_US);
-	live()->in_flight = queue;
-	exchange(LONG_US, 100, 100);
-	return samples();
-}
 
 /* Another connection of the client. */
 static void next_client(void)

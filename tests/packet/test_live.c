@@ -262,17 +262,6 @@ Test(live, udp_is_not_in_flight)
 	cr_assert_eq(balancer_cells(), 0);
 }
 
-/* One exchange that meets `queue` requests at a backend serving `concurrency` at once. */
-static struct larch_samples exchange_under_load(int32_t queue, uint32_t concurrency)
-{
-	live()->concurrency = concurrency;
-	live()->share = (1u << 16) / concurrency;
-	connect_in(SHORT_US);
-	live()->in_flight = queue;
-	exchange(LONG_US, 100, 100);
-	return samples();
-}
-
 Test(live, work_is_the_server_time_below_concurrency)
 {
 	struct larch_samples found = exchange_under_load(3, 4);
@@ -295,8 +284,6 @@ Test(live, a_long_queue_is_remembered_roughly)
 	cr_assert(queue > 75 && queue <= 100);
 	cr_assert_eq(found.work_us, found.server_us * 2 / (queue + 1));
 }
-
-#define FAR_FUTURE (1ull << 62) /* ns; nothing decays before it */
 
 /* Its slowdown is the fast loop's own: the tree would charge it twice. */
 Test(live, work_is_what_a_slowed_backend_would_have_needed)

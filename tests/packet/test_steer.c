@@ -13,7 +13,6 @@
 #define FLOWS	      2000
 #define RANDOM_SEED   0x737465657231ull
 #define MANY_BACKENDS 40
-#define FAR_FUTURE    (1ull << 62) /* ns; nothing decays before it, nobody is silent since */
 
 TestSuite(steer, .init = arrange_web, .fini = balancer_close);
 
