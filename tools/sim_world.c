@@ -56,14 +56,8 @@ static int world_begin(struct sim_world *world)
 /* Until nothing is under way but what repeats itself for ever. */
 static void world_play(struct sim_world *world, uint64_t until_ns)
 {
-	struct timer *first;
-
-	while (!world->error && (first = timers_first(&world->timers)) &&
-	       first->due_ns <= until_ns) {
-		if (first->due_ns > world->now_ns)
-			world->now_ns = first->due_ns;
-		timers_run(&world->timers, first->due_ns, 1);
-	}
+	while (!world->error && timers_step(&world->timers, until_ns, &world->now_ns))
+		;
 	world->now_ns = until_ns;
 }
 

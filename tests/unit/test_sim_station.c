@@ -45,12 +45,8 @@ TestSuite(sim_station, .fini = teardown);
 
 static void run_until(uint64_t until_ns)
 {
-	struct timer *first;
-
-	while ((first = timers_first(&timers)) && first->due_ns <= until_ns) {
-		now_ns = first->due_ns;
-		timers_run(&timers, now_ns, 1);
-	}
+	while (timers_step(&timers, until_ns, &now_ns))
+		;
 	now_ns = until_ns;
 }
 

@@ -96,6 +96,22 @@ Test(timers, arming_again_moves_instead_of_adding)
 	cr_assert_eq(fired[1], 0);
 }
 
+Test(timers, virtual_time_steps_from_one_to_the_next_and_never_back)
+{
+	uint64_t now_ns = 15;
+
+	arm(0, 10);
+	arm(1, 20);
+	arm(2, 31);
+	cr_assert(timers_step(&timers, 30, &now_ns));
+	cr_assert_eq(now_ns, 15);
+	cr_assert(timers_step(&timers, 30, &now_ns));
+	cr_assert_eq(now_ns, 20);
+	cr_assert_not(timers_step(&timers, 30, &now_ns));
+	cr_assert_eq(now_ns, 20);
+	cr_assert_eq(fired_count, 2);
+}
+
 static void again(struct timer *timer)
 {
 	fired_count++;

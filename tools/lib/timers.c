@@ -110,3 +110,15 @@ size_t timers_run(struct timers *t, uint64_t now_ns, size_t limit)
 	}
 	return fired;
 }
+
+bool timers_step(struct timers *t, uint64_t until_ns, uint64_t *now_ns)
+{
+	const struct timer *first = timers_first(t);
+
+	if (!first || first->due_ns > until_ns)
+		return false;
+	if (first->due_ns > *now_ns)
+		*now_ns = first->due_ns;
+	timers_run(t, first->due_ns, 1);
+	return true;
+}

@@ -35,6 +35,10 @@ struct timer *timers_first(const struct timers *t);
 // again for the past must not keep its caller from other work. Returns how many were fired.
 size_t timers_run(struct timers *t, uint64_t now_ns, size_t limit);
 
+// In virtual time: fires the timer that is due first, if that is at until_ns or before, and sets
+// the clock to its moment (never back). False: there is none.
+bool timers_step(struct timers *t, uint64_t until_ns, uint64_t *now_ns);
+
 static inline bool timer_armed(const struct timer *timer)
 {
 	return timer->place != 0;
