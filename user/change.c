@@ -118,11 +118,6 @@ double change_share_of(const struct side *side, size_t leaf, uint16_t backend)
 			     : side->control[member];
 }
 
-static double moved(const struct change_share *share)
-{
-	return share->after - share->before;
-}
-
 /* The share that moved most, and the one that moved most to the other side. */
 static void find_shares(const struct comparison *all, size_t from, size_t to,
 			struct change_move *move)
@@ -136,13 +131,13 @@ static void find_shares(const struct comparison *all, size_t from, size_t to,
 			.after = change_share_of(&all->now, to, all->backend[i]),
 		};
 
-		if (moved(&share) > moved(&most))
+		if (change_moved(&share) > change_moved(&most))
 			most = share;
-		if (moved(&share) < moved(&least))
+		if (change_moved(&share) < change_moved(&least))
 			least = share;
 	}
-	move->share = -moved(&least) >= moved(&most) ? least : most;
-	move->opposite = -moved(&least) >= moved(&most) ? most : least;
+	move->share = -change_moved(&least) >= change_moved(&most) ? least : most;
+	move->opposite = -change_moved(&least) >= change_moved(&most) ? most : least;
 }
 
 /* ---- groups ---- */
@@ -168,7 +163,7 @@ static struct region name_clients(const struct comparison *all, size_t from, siz
 
 static double weight_of(const struct change_move *move)
 {
-	return move->part * fabs(moved(&move->share));
+	return move->part * fabs(change_moved(&move->share));
 }
 
 /* Keeps the list in order; the smallest falls off. */
@@ -191,7 +186,7 @@ static void look_at(const struct comparison *all, size_t from, size_t to, struct
 	if (!(move.part >= CHANGE_PART))
 		return;
 	find_shares(all, from, to, &move);
-	if (fabs(moved(&move.share)) < CHANGE_SHARE)
+	if (fabs(change_moved(&move.share)) < CHANGE_SHARE)
 		return;
 	change_reason(all, from, to, &move);
 	move.clients = name_clients(all, from, to);

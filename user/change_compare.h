@@ -27,6 +27,11 @@ struct comparison {
 	size_t backends;
 };
 
+static inline double change_moved(const struct change_share *share)
+{
+	return share->after - share->before;
+}
+
 /* False: the backend is no member. */
 bool change_find_member(const struct side *side, uint16_t backend, size_t *member);
 

@@ -40,11 +40,6 @@ static double samples_of(const struct side *side, size_t leaf, uint16_t backend,
 	return connects ? tally->connects : tally->responses;
 }
 
-static double moved(const struct change_share *share)
-{
-	return share->after - share->before;
-}
-
 static void set_reason(struct change_move *move, enum change_reason reason, uint16_t cause,
 		       double before, double after)
 {
@@ -129,7 +124,7 @@ static double explained(const struct comparison *all, size_t from, size_t to, ui
 		      change_share_of(&all->before, from, backend);
 	double rise = before && after ? log(total_of(after) / total_of(before)) : 0;
 
-	if (fabs(rise) < log(1 + CHANGE_COST) || fabs(move) < 0.25 * fabs(moved(largest)))
+	if (fabs(rise) < log(1 + CHANGE_COST) || fabs(move) < 0.25 * fabs(change_moved(largest)))
 		return 0;
 	return -move * rise;
 }
@@ -223,8 +218,8 @@ static double price_of(const struct comparison *all, size_t to, uint16_t backend
 /* Who takes flows is the cheaper one: true of every step down the costs of all. */
 static bool prices_differ(const struct change_move *move, double share, double opposite)
 {
-	double lost = moved(&move->share) < 0 ? share : opposite;
-	double won = moved(&move->share) < 0 ? opposite : share;
+	double lost = change_moved(&move->share) < 0 ? share : opposite;
+	double won = change_moved(&move->share) < 0 ? opposite : share;
 
 	return lost > (1 + CHANGE_EVEN_COST) * won;
 }
@@ -243,7 +238,7 @@ static bool others_changed(const struct comparison *all, size_t to, struct chang
 			continue;
 		before = load_of(all, share[i]->backend, true, to);
 		after = load_of(all, share[i]->backend, false, to);
-		against = moved(share[i]) < 0 ? after - before : before - after;
+		against = change_moved(share[i]) < 0 ? after - before : before - after;
 		if (against <= most)
 			continue;
 		most = against;
