@@ -440,15 +440,20 @@ test_the_prober_may_do_nothing() {
 		same "BPF" "$(ls -l "/proc/$(prober)/fd" | grep -c bpf)" 0
 }
 
-test_a_prober_that_is_killed_is_begun_again() {
+# prober_after SIGNAL SECONDS WORDS: by then another one does its work, and the log says why.
+prober_after() {
 	local before
 	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
 	before=$(prober)
-	kill -KILL "$before"
-	eventually 10 "another prober" another_prober "$before" || return
-	log_has 'the prober has died' || fail "nothing was said" || return
+	kill -s "$1" "$before"
+	eventually "$2" "another prober" another_prober "$before" || return
+	log_has "$3" || fail "nothing was said" || return
 	unserve b2
 	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
+}
+
+test_a_prober_that_is_killed_is_begun_again() {
+	prober_after KILL 10 'the prober has died'
 }
 
 # Half an installation, or one in the middle: said of each backend, and mended without a reload.
@@ -467,14 +472,7 @@ test_a_prober_that_is_missing_is_said_and_found_later() {
 
 # It is there, and takes orders, but does nothing.
 test_a_prober_that_hangs_is_ended_and_begun_again() {
-	local before
-	check=$TCP reload && becomes "b1 b2 b3 b4" up || return
-	before=$(prober)
-	kill -STOP "$before"
-	eventually 15 "another prober" another_prober "$before" || return
-	log_has 'answers nothing any more' || fail "nothing was said" || return
-	unserve b2
-	becomes b2 down 'connection refused' && becomes "b1 b3 b4" up
+	prober_after STOP 15 'answers nothing any more'
 }
 
 # A hostile backend: headers for ever. The prober keeps none of them for long.

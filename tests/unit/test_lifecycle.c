@@ -108,11 +108,17 @@ Test(lifecycle, the_network_is_the_first_reason)
 	assert_state(1, LIFECYCLE_DOWN, false, "no route");
 }
 
-Test(lifecycle, a_drain_ends_in_maintenance_when_no_flow_is_left)
+/* An operator's order for the last member. */
+static void drain(void)
 {
 	settle();
 	life[3].order = LIFECYCLE_DRAIN;
 	life[3].ordered_ns = now.ns;
+}
+
+Test(lifecycle, a_drain_ends_in_maintenance_when_no_flow_is_left)
+{
+	drain();
 	pass(1);
 	assert_state(3, LIFECYCLE_DRAINING, false, "ordered; no flow is left");
 	life[3].flows = 2; /* the walk comes later than the order */
@@ -128,9 +134,7 @@ Test(lifecycle, a_drain_ends_in_maintenance_when_no_flow_is_left)
 
 Test(lifecycle, a_deadline_ends_a_drain_with_flows)
 {
-	settle();
-	life[3].order = LIFECYCLE_DRAIN;
-	life[3].ordered_ns = now.ns;
+	drain();
 	life[3].deadline = now.wall + 60;
 	life[3].flows = 7;
 	pass(59);
@@ -142,9 +146,7 @@ Test(lifecycle, a_deadline_ends_a_drain_with_flows)
 
 Test(lifecycle, a_wall_clock_that_jumps_moves_no_deadline)
 {
-	settle();
-	life[3].order = LIFECYCLE_DRAIN;
-	life[3].ordered_ns = now.ns;
+	drain();
 	life[3].deadline = now.wall + 60;
 	life[3].flows = 7;
 	pass(1);
