@@ -60,6 +60,7 @@ bool larchctl_take_number(json_t *request, const char *name, const char *text);
 const char *larchctl_text(const json_t *object, const char *name); /* "-" */
 double larchctl_number(const json_t *object, const char *name);	   /* NAN */
 bool larchctl_true(const json_t *object, const char *name);	   /* false */
+const json_t *larchctl_leaf(const json_t *service, double number); /* NULL */
 const char *larchctl_us(const json_t *object, const char *name, char *out);
 
 const char *larchctl_count(const json_t *object, const char *name, char *out);

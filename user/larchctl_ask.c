@@ -170,6 +170,18 @@ const char *larchctl_text(const json_t *object, const char *name)
 	return text ? text : "-";
 }
 
+const json_t *larchctl_leaf(const json_t *service, double number)
+{
+	const json_t *leaf;
+	size_t i;
+
+	json_array_foreach (json_object_get(service, "leaves"), i, leaf) {
+		if (larchctl_number(leaf, "leaf") == number)
+			return leaf;
+	}
+	return NULL;
+}
+
 double larchctl_number(const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);

@@ -127,17 +127,23 @@ static void show_one_benefit(const json_t *service)
 	show_prefixes(service);
 }
 
-void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer)
+/* Services, with a blank line between them. */
+static void show_each(const json_t *answer, void (*show)(const json_t *service))
 {
 	const json_t *service;
 	size_t i;
 
-	(void)ctl;
 	json_array_foreach (json_object_get(answer, "services"), i, service) {
 		if (i > 0)
 			puts("");
-		show_one_benefit(service);
+		show(service);
 	}
+}
+
+void larchctl_show_benefit(const struct larchctl *ctl, const json_t *answer)
+{
+	(void)ctl;
+	show_each(answer, show_one_benefit);
 }
 
 /* Some characters of a time by ISO 8601. */
@@ -187,13 +193,6 @@ static void show_one_history(const json_t *service)
 
 void larchctl_show_history(const struct larchctl *ctl, const json_t *answer)
 {
-	const json_t *service;
-	size_t i;
-
 	(void)ctl;
-	json_array_foreach (json_object_get(answer, "services"), i, service) {
-		if (i > 0)
-			puts("");
-		show_one_history(service);
-	}
+	show_each(answer, show_one_history);
 }

@@ -83,18 +83,6 @@ static unsigned depth_of(const json_t *node)
 	return 1 + (left > right ? left : right);
 }
 
-static const json_t *find_leaf(const json_t *service, double number)
-{
-	const json_t *leaf;
-	size_t i;
-
-	json_array_foreach (json_object_get(service, "leaves"), i, leaf) {
-		if (larchctl_number(leaf, "leaf") == number)
-			return leaf;
-	}
-	return NULL;
-}
-
 static void draw_share(FILE *to, const json_t *backend, size_t number, double x, double y)
 {
 	double share = larchctl_number(backend, "share");
@@ -156,7 +144,7 @@ static void draw_costs(FILE *to, const json_t *leaf, double x, double y)
 
 static void draw_leaf(struct drawing *drawing, double number, double y)
 {
-	const json_t *leaf = find_leaf(drawing->service, number), *backend;
+	const json_t *leaf = larchctl_leaf(drawing->service, number), *backend;
 	double x = drawing->leaf_x;
 	FILE *to = drawing->to;
 	char part[COLUMNS_NUMBER];

@@ -112,21 +112,9 @@ static void print_escaped(const char *text)
 	}
 }
 
-static const json_t *find_leaf(const json_t *service, double number)
-{
-	const json_t *leaf;
-	size_t i;
-
-	json_array_foreach (json_object_get(service, "leaves"), i, leaf) {
-		if (larchctl_number(leaf, "leaf") == number)
-			return leaf;
-	}
-	return NULL;
-}
-
 static void dot_leaf(const json_t *service, double number, size_t prefix, unsigned id)
 {
-	const json_t *leaf = find_leaf(service, number), *backend;
+	const json_t *leaf = larchctl_leaf(service, number), *backend;
 	char text[COLUMNS_NUMBER];
 	size_t i;
 
