@@ -36,17 +36,9 @@ static void configure(struct sim_larch *larch)
 {
 	size_t backends = larch->world->scenario->backends;
 
-	/* As user/config.c sets them where the file is silent. */
-	larch->config.learning = (struct config_learning){
-		.interval_ms = 1000,
-		.max_leaves = larch->option.fast_only ? 1 : 24,
-		.max_depth = 6,
-		.min_flows = 100,
-		.half_life_server = 10,
-		.half_life_connect = 2,
-		.floor = 0.002,
-		.step = 0.2,
-	};
+	larch->config.learning = config_learning_default;
+	if (larch->option.fast_only)
+		larch->config.learning.max_leaves = 1;
 	for (size_t i = 0; i < backends; i++)
 		set_backend(larch, i);
 	larch->service = (struct config_service){

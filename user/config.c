@@ -191,6 +191,17 @@ static void read_limits(uint32_t *limit, const struct setting *root)
 
 /* ---- the whole ---- */
 
+const struct config_learning config_learning_default = {
+	.interval_ms = 1000,
+	.max_leaves = 24,
+	.max_depth = 6,
+	.min_flows = 100,
+	.half_life_server = 10,
+	.half_life_connect = 2,
+	.floor = 0.002,
+	.step = 0.2,
+};
+
 static struct larch_config *new_config(void)
 {
 	struct larch_config *config = calloc(1, sizeof(*config));
@@ -198,16 +209,7 @@ static struct larch_config *new_config(void)
 	if (!config)
 		return NULL;
 	config->flow_entries = 1u << 20;
-	config->learning = (struct config_learning){
-		.interval_ms = 1000,
-		.max_leaves = 24,
-		.max_depth = 6,
-		.min_flows = 100,
-		.half_life_server = 10,
-		.half_life_connect = 2,
-		.floor = 0.002,
-		.step = 0.2,
-	};
+	config->learning = config_learning_default;
 	config->limit[LARCH_LIMIT_ECHO] = 1000;
 	config->limit[LARCH_LIMIT_TOO_BIG] = 1000;
 	config->limit[LARCH_LIMIT_CHANCE] = 10000;

@@ -134,6 +134,9 @@ struct config_learning {
 	double step;		  /* largest total variation of a leaf's shares a tick; 0.2 */
 };
 
+/* Where the file is silent. */
+extern const struct config_learning config_learning_default;
+
 /* The generations of several nodes: one writes them, the others follow. */
 struct config_generations {
 	char write[CONFIG_FILE_MAX];  /* file that this node writes; "": none */

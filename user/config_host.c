@@ -122,16 +122,6 @@ static const struct config_name *answer_for(const struct config_names *names, co
 	return NULL;
 }
 
-static size_t find_backend(const struct larch_config *config, const struct in6_addr *address)
-{
-	size_t i = 0;
-
-	while (i < config->backend_count &&
-	       memcmp(&config->backends[i].address, address, sizeof(*address)) != 0)
-		i++;
-	return i;
-}
-
 static bool has_member(const struct config_service *service, size_t backend)
 {
 	for (size_t i = 0; i < service->member_count; i++) {
@@ -214,7 +204,7 @@ static int expand(struct larch_config *config, const struct config_host_item *it
 		  const struct in6_addr *address)
 {
 	struct config_service *service = &config->services[item->service];
-	size_t backend = find_backend(config, address), backends = config->backend_count;
+	size_t backend = config_member_find(config, address), backends = config->backend_count;
 	const char *why = objection(config, item->service, address, backend);
 
 	if (why)

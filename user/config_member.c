@@ -44,7 +44,7 @@ static struct setting value_or_mapping(const struct setting *mapping, const char
 	return setting_get(mapping, key, &value) ? value : *mapping;
 }
 
-static size_t find_backend(const struct larch_config *config, const struct in6_addr *address)
+size_t config_member_find(const struct larch_config *config, const struct in6_addr *address)
 {
 	size_t i = 0;
 
@@ -218,7 +218,7 @@ static int read_member(struct config_reading *reading, const struct setting *map
 	if (setting_get(item, "host", &host))
 		return read_named(reading, &host, origin, &backend, *weight, good);
 	*good = false;
-	member->backend = find_backend(reading->config, &backend.address);
+	member->backend = config_member_find(reading->config, &backend.address);
 	if (member->backend == reading->config->backend_count) {
 		if (!add_backend(reading, item, origin, &backend))
 			return 0;

@@ -47,6 +47,9 @@ int config_vip_read(struct config_reading *reading, const struct setting *mappin
 /* The same for its backends. */
 int config_member_read(struct config_reading *reading, const struct setting *mapping, size_t index);
 
+/* The backend with this address; config->backend_count: there is none. */
+size_t config_member_find(const struct larch_config *config, const struct in6_addr *address);
+
 /* Adds a name to the list, item->host apart; *good: without a complaint. 0 or -ENOMEM. */
 int config_host_add(struct config_reading *reading, const struct setting *host,
 		    const struct config_host_item *item, bool *good);
