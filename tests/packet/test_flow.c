@@ -331,20 +331,26 @@ Test(flow, thousands_are_told_apart)
 		EXPECT(SEND(.client = client), FORWARD_FLOW);
 }
 
+static void remember_in_second_bucket(const struct spec *spec)
+{
+	uint64_t hash = hash_of(spec);
+	uint32_t mask = balancer.settings->bucket_mask;
+
+	balancer.bucket[larch_hash_second_bucket(hash, mask)].flow[0].identity =
+		(union larch_identity){
+			.tag = larch_hash_tag(hash) & ((1u << 29) - 1),
+			.backend = FIRST_BACKEND,
+			.stamp = now_stamp() & LARCH_STAMP_MASK,
+			.state = LARCH_FLOW_OPEN,
+		};
+}
+
 /* It may be a late copy: were it taken for a new flow, its entry would hide the established one. */
 Test(flow, a_syn_finds_its_flow_in_the_second_bucket_though_the_first_is_empty)
 {
 	struct spec syn = {.flags = SYN};
-	uint32_t mask = balancer.settings->bucket_mask;
-	struct larch_flow *flow;
 
-	flow = &balancer.bucket[larch_hash_second_bucket(hash_of(&syn), mask)].flow[0];
-	flow->identity = (union larch_identity){
-		.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1),
-		.backend = FIRST_BACKEND,
-		.stamp = now_stamp() & LARCH_STAMP_MASK,
-		.state = LARCH_FLOW_OPEN,
-	};
+	remember_in_second_bucket(&syn);
 	EXPECT(balancer_send_spec(&syn), FORWARD_FLOW);
 	EXPECT(SEND(), FORWARD_FLOW);
 }
@@ -353,16 +359,8 @@ Test(flow, a_syn_finds_its_flow_in_the_second_bucket_though_the_first_is_empty)
 Test(flow, by_source_a_syn_looks_for_its_flow_in_both_buckets)
 {
 	struct spec syn = {.flags = SYN};
-	uint32_t mask = balancer.settings->bucket_mask;
-	struct larch_flow *flow;
 
 	balancer.services[WEB].policy.flags = LARCH_SERVICE_BY_SOURCE;
-	flow = &balancer.bucket[larch_hash_second_bucket(hash_of(&syn), mask)].flow[0];
-	flow->identity = (union larch_identity){
-		.tag = larch_hash_tag(hash_of(&syn)) & ((1u << 29) - 1),
-		.backend = FIRST_BACKEND,
-		.stamp = now_stamp() & LARCH_STAMP_MASK,
-		.state = LARCH_FLOW_OPEN,
-	};
+	remember_in_second_bucket(&syn);
 	EXPECT(balancer_send_spec(&syn), FORWARD_FLOW);
 }

@@ -18,3 +18,12 @@ static inline struct larch_config *accepted(const char *text)
 	cr_assert_eq(errors.count, 0);
 	return config;
 }
+
+static inline struct config_service service_of(const char *text)
+{
+	struct larch_config *config = accepted(text);
+	struct config_service service = config->services[0];
+
+	config_free(config); /* what it points to is not looked at */
+	return service;
+}

@@ -26,6 +26,16 @@ struct refusal {
 	"    backends:\n"                                                                          \
 	"      - address: 10.0.0.1\n"
 
+/* A service of UDP, as WEB is one of TCP. */
+#define DNS                                                                                        \
+	"services:\n"                                                                              \
+	"  - name: dns\n"                                                                          \
+	"    address: 203.0.113.53\n"                                                              \
+	"    port: 53\n"                                                                           \
+	"    protocol: udp\n"                                                                      \
+	"    backends:\n"                                                                          \
+	"      - address: 10.0.0.1\n"
+
 /* A second one, which uses other addresses; without its list of backends. */
 #define SECOND                                                                                     \
 	"  - name: second\n"                                                                       \

@@ -146,6 +146,22 @@ static inline void report_end(void)
 }
 
 /* The answer to a request in text; the caller releases it. */
+/* The flow as the table of the scene knows it, last seen `age` units of stamps ago. */
+static inline struct larch_flow *report_remember(const struct explain_input *input,
+						 unsigned backend, uint32_t age)
+{
+	struct larch_flow *flow;
+	struct explain explain;
+
+	explain_flow(input, &explain);
+	flow = &world.scene->flows[explain.bucket].flow[0];
+	flow->identity.tag = larch_hash_tag(explain.hash) & ((1u << 29) - 1);
+	flow->identity.state = LARCH_FLOW_OPEN;
+	flow->identity.backend = backend % LARCH_MAX_BACKENDS;
+	flow->identity.stamp = (datapath_stamp(&world.datapath) - age) & LARCH_STAMP_MASK;
+	return flow;
+}
+
 static inline json_t *report_ask(const char *request)
 {
 	char *text = request_answer(world.controller, request, strlen(request));

@@ -7,21 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config.h"
+#include "config_accepted.h"
 
 #define EXAMPLE "tools/examples/larch.yaml"
-
-static struct larch_config *parse(const char *text)
-{
-	struct larch_config *config;
-	struct config_errors errors;
-	int error = config_parse(text, strlen(text), &config, &errors);
-
-	cr_assert_eq(error, 0, "%u:%u: %s: %s", errors.error[0].line, errors.error[0].column,
-		     errors.error[0].path, errors.error[0].text);
-	cr_assert_eq(errors.count, 0);
-	return config;
-}
 
 static void expect_address(const struct in6_addr *address, const char *text)
 {
@@ -160,7 +148,7 @@ Test(config, the_example_gives_each_field)
 
 Test(config, what_is_left_out_has_its_default)
 {
-	struct larch_config *config = parse(SERVICE BACKENDS "...\n");
+	struct larch_config *config = accepted(SERVICE BACKENDS "...\n");
 
 	cr_expect_eq(config->interface_count, 0);
 	expect_address(&config->source_ipv4, "::");
@@ -177,7 +165,7 @@ Test(config, what_is_left_out_has_its_default)
 
 Test(config, what_is_given_is_taken)
 {
-	struct larch_config *config = parse(
+	struct larch_config *config = accepted(
 		"---\n"
 		"interfaces: [{name: eth0, mode: generic, frags: off}, {name: 'bond0.4095@x'},\n"
 		"  {name: eth1, frags: on}, {name: eth2, frags: auto}]\n"
@@ -255,7 +243,7 @@ Test(config, numbers_are_exact)
 
 		snprintf(text, sizeof(text), SERVICE BACKENDS "flow_table: {entries: %s}\n...\n",
 			 cases[i].entries);
-		config = parse(text);
+		config = accepted(text);
 		cr_expect_eq(config->flow_entries, cases[i].rounded);
 		config_free(config);
 	}
@@ -264,7 +252,7 @@ Test(config, numbers_are_exact)
 
 		snprintf(text, sizeof(text), SERVICE BACKENDS "learning: {step: %s}\n...\n",
 			 decimals[i].text);
-		config = parse(text);
+		config = accepted(text);
 		cr_expect_eq(config->learning.step, decimals[i].number);
 		config_free(config);
 	}
@@ -284,7 +272,7 @@ Test(config, intervals)
 
 		snprintf(text, sizeof(text), SERVICE BACKENDS "learning: {interval: %s}\n...\n",
 			 cases[i].text);
-		config = parse(text);
+		config = accepted(text);
 		cr_expect_eq(config->learning.interval_ms, cases[i].ms);
 		config_free(config);
 	}
@@ -295,7 +283,7 @@ Test(config, intervals)
 		snprintf(text, sizeof(text),
 			 SERVICE BACKENDS "learning: {interval: %u.%03us}\n...\n", ms / 1000,
 			 ms % 1000);
-		config = parse(text);
+		config = accepted(text);
 		cr_expect_eq(config->learning.interval_ms, ms);
 		config_free(config);
 	}
@@ -325,7 +313,7 @@ Test(config, learning_follows_the_signal_where_it_is_not_given)
 			 "services: [{name: a, address: 10.9.9.9, port: 1, protocol: %s, signal: "
 			 "%s, " BACKENDS "...\n",
 			 cases[i].protocol, cases[i].signal);
-		config = parse(text);
+		config = accepted(text);
 		cr_expect_eq(config->services[0].signal, cases[i].expected);
 		cr_expect_eq(config->services[0].signal_auto, cases[i].automatic);
 		cr_expect_eq(config->services[0].learning, cases[i].learning);
@@ -335,7 +323,7 @@ Test(config, learning_follows_the_signal_where_it_is_not_given)
 
 Test(config, one_address_may_serve_other_ports_and_protocols_elsewhere)
 {
-	struct larch_config *config = parse(
+	struct larch_config *config = accepted(
 		"services:\n"
 		"- {name: a, address: 10.9.9.9, port: 53, protocol: tcp, backends: [{address: "
 		"10.0.0.1}]}\n"
@@ -351,14 +339,14 @@ Test(config, one_address_may_serve_other_ports_and_protocols_elsewhere)
 Test(config, services_share_the_backend_of_an_address)
 {
 	struct larch_config *config =
-		parse("services:\n"
-		      "- {name: a, address: 10.9.9.9, port: 1, protocol: tcp, backends: [\n"
-		      "    {address: 10.0.0.1, name: x, weight: 1, concurrency: 3}, {address: "
-		      "'fd00::1'}]}\n"
-		      "- {name: b, address: 10.9.9.9, port: 2, protocol: tcp, backends: [\n"
-		      "    {address: 10.0.0.2}, {address: 'fd00:0::1'},\n"
-		      "    {address: 10.0.0.1, name: x, concurrency: 3}]}\n"
-		      "...\n");
+		accepted("services:\n"
+			 "- {name: a, address: 10.9.9.9, port: 1, protocol: tcp, backends: [\n"
+			 "    {address: 10.0.0.1, name: x, weight: 1, concurrency: 3}, {address: "
+			 "'fd00::1'}]}\n"
+			 "- {name: b, address: 10.9.9.9, port: 2, protocol: tcp, backends: [\n"
+			 "    {address: 10.0.0.2}, {address: 'fd00:0::1'},\n"
+			 "    {address: 10.0.0.1, name: x, concurrency: 3}]}\n"
+			 "...\n");
 
 	cr_assert_eq(config->backend_count, 3);
 	expect_backend(config, 0, "x", "::ffff:10.0.0.1", 3);
@@ -374,11 +362,12 @@ Test(config, services_share_the_backend_of_an_address)
 
 Test(config, line_ends_of_windows_and_blank_lines_at_the_end)
 {
-	config_free(parse("services:\r\n- {name: a, address: 10.9.9.9, port: 1, protocol: tcp,\r\n"
-			  "   backends: [{address: 10.0.0.1}]}\r\n...\r\n"));
-	config_free(parse(SERVICE BACKENDS "... \t\n\n  \n \t"));
-	config_free(parse("# \xc3\xa4\xe2\x82\xac\xf0\x9f\x8c\xb2\n---\n" SERVICE BACKENDS
-			  "# end\n...\n"));
+	config_free(
+		accepted("services:\r\n- {name: a, address: 10.9.9.9, port: 1, protocol: tcp,\r\n"
+			 "   backends: [{address: 10.0.0.1}]}\r\n...\r\n"));
+	config_free(accepted(SERVICE BACKENDS "... \t\n\n  \n \t"));
+	config_free(accepted("# \xc3\xa4\xe2\x82\xac\xf0\x9f\x8c\xb2\n---\n" SERVICE BACKENDS
+			     "# end\n...\n"));
 }
 
 /* ---- the API's trees ---- */

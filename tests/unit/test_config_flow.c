@@ -3,24 +3,6 @@
 #include "config_accepted.h"
 #include "config_refusal.h"
 
-#define DNS                                                                                        \
-	"services:\n"                                                                              \
-	"  - name: dns\n"                                                                          \
-	"    address: 203.0.113.53\n"                                                              \
-	"    port: 53\n"                                                                           \
-	"    protocol: udp\n"                                                                      \
-	"    backends:\n"                                                                          \
-	"      - address: 10.0.0.1\n"
-
-static struct config_service service_of(const char *text)
-{
-	struct larch_config *config = accepted(text);
-	struct config_service service = config->services[0];
-
-	config_free(config); /* what it points to is not looked at */
-	return service;
-}
-
 Test(config_flow, what_is_taken_without_a_word)
 {
 	struct config_service web = service_of(WEB "...\n"), dns = service_of(DNS "...\n");

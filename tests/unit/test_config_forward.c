@@ -4,16 +4,6 @@
 #include "config_accepted.h"
 #include "config_refusal.h"
 
-/* A service of UDP, as WEB is one of TCP. */
-#define DNS                                                                                        \
-	"services:\n"                                                                              \
-	"  - name: dns\n"                                                                          \
-	"    address: 203.0.113.53\n"                                                              \
-	"    port: 53\n"                                                                           \
-	"    protocol: udp\n"                                                                      \
-	"    backends:\n"                                                                          \
-	"      - address: 10.0.0.1\n"
-
 Test(config_forward, ipip_is_what_is_taken_without_a_word)
 {
 	struct larch_config *config = accepted(WEB "...\n");

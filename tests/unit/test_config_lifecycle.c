@@ -3,15 +3,6 @@
 #include "config_accepted.h"
 #include "config_refusal.h"
 
-static struct config_service service_of(const char *text)
-{
-	struct larch_config *config = accepted(text);
-	struct config_service service = config->services[0];
-
-	config_free(config); /* what it points to is not looked at */
-	return service;
-}
-
 Test(config_lifecycle, what_is_taken_without_a_word)
 {
 	struct config_service web = service_of(WEB "...\n");

@@ -132,19 +132,12 @@ Test(report_nodes, a_silent_leader_and_a_refused_file_are_warned_of)
 static bool is_doubted(uint32_t age)
 {
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 4711);
-	struct explain explain;
-	struct larch_flow *flow;
 	json_t *answer;
 	const json_t *notes, *note;
 	bool found = false;
 	size_t i;
 
-	explain_flow(&input, &explain);
-	flow = &world.scene->flows[explain.bucket].flow[0];
-	flow->identity.tag = larch_hash_tag(explain.hash) & ((1u << 29) - 1);
-	flow->identity.state = LARCH_FLOW_OPEN;
-	flow->identity.backend = SCENE_FIRST + 2;
-	flow->identity.stamp = (datapath_stamp(&world.datapath) - age) & LARCH_STAMP_MASK;
+	report_remember(&input, SCENE_FIRST + 2, age);
 	answer = report_ask(EXPLAIN);
 	cr_assert_str_eq(report_word(answer, "backend"), "b3");
 	notes = json_object_get(answer, "notes");

@@ -145,15 +145,9 @@ Test(report_policy, explain_of_a_source_that_is_not_on_the_list_of_those_allowed
 Test(report_policy, explain_says_that_no_state_is_kept)
 {
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 4711);
-	struct larch_flow *flow;
-	struct explain explain;
 	json_t *answer;
 
-	explain_flow(&input, &explain);
-	flow = &world.scene->flows[explain.bucket].flow[0];
-	flow->identity.tag = larch_hash_tag(explain.hash) & ((1u << 29) - 1);
-	flow->identity.state = LARCH_FLOW_OPEN;
-	flow->identity.backend = SCENE_FIRST;
+	report_remember(&input, SCENE_FIRST, 0);
 	answer = report_ask(EXPLAIN);
 	cr_assert_str_eq(report_word(answer, "outcome"), "forward_flow");
 	json_decref(answer);
@@ -170,17 +164,9 @@ Test(report_policy, explain_says_that_no_state_is_kept)
 static void remember_source(uint32_t age)
 {
 	struct explain_input input = scene_input(world.scene, "10.1.0.7", 99);
-	struct larch_flow *flow;
-	struct explain explain;
 
 	input.policy.flags = LARCH_SERVICE_BY_SOURCE;
-	explain_flow(&input, &explain);
-	flow = &world.scene->flows[explain.bucket].flow[0];
-	flow->identity.tag = larch_hash_tag(explain.hash) & ((1u << 29) - 1);
-	flow->identity.state = LARCH_FLOW_OPEN;
-	flow->identity.backend = SCENE_FIRST + 2;
-	flow->identity.stamp = (datapath_stamp(&world.datapath) - age) & LARCH_STAMP_MASK;
-	flow->timing.phase = LARCH_PHASE_DATAGRAM;
+	report_remember(&input, SCENE_FIRST + 2, age)->timing.phase = LARCH_PHASE_DATAGRAM;
 }
 
 Test(report_policy, explain_finds_a_flow_of_a_source_by_any_port)

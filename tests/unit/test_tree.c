@@ -115,29 +115,31 @@ Test(tree, variance_splits_where_a_class_is_slower_everywhere)
 	tree_free(tree);
 }
 
+static void expect_leaves(const struct tree_options *options, size_t leaves)
+{
+	struct tree *tree = grow_tree(options);
+
+	cr_assert_eq(tree->leaves, leaves);
+	tree_free(tree);
+}
+
 Test(tree, variance_below_the_bar_is_no_reason_to_split)
 {
 	struct tree_options options = usual_tree;
-	struct tree *tree;
 
 	begin_rows(1);
 	for (uint64_t i = 0; i < 64; i++)
 		*add_row(LARCH_FEATURE_SOURCE, i) = exact_tally(1000, i < 32 ? 950 : 1050, 0);
 	options.criterion = TREE_VARIANCE;
 	options.min_effect = 0.049; /* both sides are 0.05 from the mean */
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 2);
-	tree_free(tree);
+	expect_leaves(&options, 2);
 	options.min_effect = 0.051;
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 1);
-	tree_free(tree);
+	expect_leaves(&options, 1);
 }
 
 Test(tree, slower_class_that_hardly_tried_a_member_is_no_reason_to_split)
 {
 	struct tree_options options = usual_tree;
-	struct tree *tree;
 
 	begin_rows(4);
 	for (unsigned class = 0; class < 2; class ++) {
@@ -148,41 +150,29 @@ Test(tree, slower_class_that_hardly_tried_a_member_is_no_reason_to_split)
 					       1000 << class);
 	}
 	options.noise = 0;
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 1);
-	tree_free(tree);
+	expect_leaves(&options, 1);
 }
 
 Test(tree, child_with_too_few_flows_is_not_made)
 {
 	struct tree_options options = usual_tree;
-	struct tree *tree;
 
 	add_two_classes(LARCH_FEATURE_SOURCE, 64, 2); /* 32 rows x 2 members x 2 = 128 a side */
 	options.min_flows = 129;
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 1);
-	tree_free(tree);
+	expect_leaves(&options, 1);
 	options.min_flows = 128;
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 2);
-	tree_free(tree);
+	expect_leaves(&options, 2);
 }
 
 Test(tree, effect_below_the_bar_is_no_reason_to_split)
 {
 	struct tree_options options = usual_tree;
-	struct tree *tree;
 
 	add_two_classes(LARCH_FEATURE_SOURCE, 64, 1000);
 	options.min_effect = 0.9; /* log(22000 / 3000) / 2 is nearly 1 */
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 2);
-	tree_free(tree);
+	expect_leaves(&options, 2);
 	options.min_effect = 1;
-	tree = grow_tree(&options);
-	cr_assert_eq(tree->leaves, 1);
-	tree_free(tree);
+	expect_leaves(&options, 1);
 }
 
 Test(tree, best_split_comes_first)
