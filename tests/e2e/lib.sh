@@ -193,6 +193,19 @@ tell() {
 	"$BUILD/labserver" --tell "$LAB_DIR/$backend.sock" "$@"
 }
 
+# place BACKEND N: makes the prefixes of this number far from it.
+place() {
+	tell "$1" class "10.$2.0.0/24=2+25" && tell "$1" class "fd00:$2::/64=2+25"
+}
+
+# b1 and b2 are near the first prefixes, b3 and b4 the second ones.
+place_all() {
+	local n
+	for n in 1 2 3 4; do
+		place "b$n" $((n < 3 ? 2 : 1)) || return
+	done
+}
+
 nginx_config() {
 	local backend=$1
 	cat <<-END
@@ -396,6 +409,14 @@ flows_of() {
 	counter larch_bck_count "$(backend_id "$1")" flows
 }
 
+# flows_within BACKEND SECONDS: that are steered to it from now on.
+flows_within() {
+	local before
+	before=$(flows_of "$1")
+	sleep "$2"
+	echo $(($(flows_of "$1") - before))
+}
+
 new_flows() {
 	local backend sum=0
 	for backend in $(lab_backend_names); do
@@ -464,7 +485,26 @@ program_id() {
 	lab_in balancer ip link show dev eth0 | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'
 }
 
+# --- labs of the tools -----------------------------------------------------------------------
+
+# A tool's lab is named like ours, with more behind it; TMPDIR is the test file's own.
+tool_namespaces() {
+	ip netns list | grep "^$LAB_ID-"
+}
+
+tool_left_nothing() {
+	[ -z "$(tool_namespaces; ls -A "$TMPDIR"; ls -d /sys/fs/bpf/"$LAB_ID"* 2>/dev/null)" ]
+}
+
+expect_nothing_left() {
+	lab_wait 10 tool_left_nothing || fail "left: $(tool_namespaces) $(ls -A "$TMPDIR")"
+}
+
 # --- clients ---------------------------------------------------------------------------------
+
+sha256() {
+	sha256sum "$1" | cut -d ' ' -f 1
+}
 
 # get SOURCE URL [CURL_OPTION...]
 get() {

@@ -21,18 +21,6 @@ figure() {
 	"$BUILD/jsonget" "$@" <"$bench/bench.json"
 }
 
-namespaces() {
-	ip netns list | grep "^$LAB_ID-"
-}
-
-nothing_left() {
-	[ -z "$(namespaces; ls -A "$TMPDIR"; ls -d /sys/fs/bpf/"$LAB_ID"* 2>/dev/null)" ]
-}
-
-expect_nothing_left() {
-	lab_wait 10 nothing_left || fail "left: $(namespaces) $(ls -A "$TMPDIR")"
-}
-
 test_packet_cases_are_rows_with_net_gross_and_noise() {
 	run_bench --case established_udp6 --flows 1 || fail "run-bench failed" || return
 	same "case" "$(figure 0 case)" established_udp6 && same "flows" "$(figure 0 flows)" 1 &&

@@ -17,18 +17,6 @@ compare() {
 	LAB_ID=$LAB_ID-compare BUILD=$bench tools/compare-lab "$@" >"$E2E_WORK/out" 2>"$E2E_WORK/err"
 }
 
-namespaces() {
-	ip netns list | grep "^$LAB_ID-"
-}
-
-nothing_left() {
-	[ -z "$(namespaces; ls -A "$TMPDIR"; ls -d /sys/fs/bpf/"$LAB_ID"* 2>/dev/null)" ]
-}
-
-expect_nothing_left() {
-	lab_wait 10 nothing_left || fail "left: $(namespaces) $(ls -A "$TMPDIR")"
-}
-
 # column NAME PATTERN: of the rows that hold the pattern, a line each.
 column() {
 	grep -E "$2" "$bench/lab.json" | sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"

@@ -27,25 +27,18 @@ is_state() {
 	[ "$(state "$1")" = "$2" ]
 }
 
-flows_in() {
-	local before
-	before=$(flows_of "$1")
-	sleep "$2"
-	echo $(($(flows_of "$1") - before))
-}
-
 test_a_drained_backend_keeps_its_flows_and_gets_no_new_ones() {
 	load_start drain --rate 100 --duration 24 --requests 2 --long 40 --long-interval-ms 200
 	sleep 2
 	refused 0 'web: b1 is draining: ordered' lab_ctl drain b1 --deadline 15s || return
 	sleep 0.5
-	same "new flows while it drains" "$(flows_in b1 3)" 0 || return
+	same "new flows while it drains" "$(flows_within b1 3)" 0 || return
 	refused 0 'b1 .*draining .*: ordered; [1-9][0-9]* flows are left' lab_ctl list web || return
 	eventually 20 "the deadline" is_state b1 maintenance || return
 	refused 0 "b1 .*maintenance .*: the drain's deadline has passed" lab_ctl list web || return
 	refused 0 'web: b1 is warming: slow start' lab_ctl activate b1 || return
 	sleep 1
-	check "new flows of b1 at its return" "$(flows_in b1 2) > 0" || return
+	check "new flows of b1 at its return" "$(flows_within b1 2) > 0" || return
 	load_wait && load_unbroken
 }
 
@@ -63,7 +56,7 @@ test_all_backends_drained_one_after_another_break_nothing() {
 	for n in $(lab_backend_names); do
 		lab_ctl drain "$n" || return
 		sleep 1
-		same "new flows of $n" "$(flows_in "$n" 1)" 0 || return
+		same "new flows of $n" "$(flows_within "$n" 1)" 0 || return
 		lab_ctl activate "$n" || return
 		eventually 5 "new flows of $n" has_new_flows "$n" || return
 	done
@@ -71,7 +64,7 @@ test_all_backends_drained_one_after_another_break_nothing() {
 }
 
 has_new_flows() {
-	[ "$(flows_in "$1" 0.3)" -gt 0 ]
+	[ "$(flows_within "$1" 0.3)" -gt 0 ]
 }
 
 test_slow_start_gives_a_backend_its_part_little_by_little() {
@@ -80,9 +73,9 @@ test_slow_start_gives_a_backend_its_part_little_by_little() {
 	lab_ctl maintenance b3 || return
 	sleep 2
 	lab_ctl activate b3 || return
-	early=$(flows_in b3 1.5)
+	early=$(flows_within b3 1.5)
 	eventually 10 "b3 is active" is_state b3 active || return
-	late=$(flows_in b3 1.5)
+	late=$(flows_within b3 1.5)
 	check "flows of the first 1.5 s and later" "$early > 0 && $early < 0.6 * $late" || return
 	load_stop
 }

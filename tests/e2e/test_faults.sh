@@ -14,18 +14,6 @@ setup() {
 	load_wait && load_unbroken
 }
 
-place_all() {
-	local n
-	for n in 1 2 3 4; do
-		place "b$n" $((n < 3 ? 2 : 1)) || return
-	done
-}
-
-# Makes one of the prefixes far from a backend.
-place() {
-	tell "$1" class "10.$2.0.0/24=2+25" && tell "$1" class "fd00:$2::/64=2+25"
-}
-
 cleanup() {
 	lab_kill CONT "$LAB_LARCHD"
 	lab_kill KILL "${LOAD_PID:-}" "${SPOILER_PID:-}"

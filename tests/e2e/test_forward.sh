@@ -61,10 +61,6 @@ own_service() {
 	lab_wait 20 lab_in balancer curl -sS -m 2 "http://$LAB_VIP4:8080/name"
 }
 
-sha256() {
-	sha256sum "$1" | cut -d ' ' -f 1
-}
-
 # Down and up through one backend, of 20 MB, both compared. transfer MODE BACKEND SOURCE HOST
 transfer() {
 	backends=$2 forward=$1 larch_config | larchd_reload || return

@@ -41,10 +41,6 @@ larger_mtu() {
 	link_mtu 9100
 }
 
-sha256() {
-	sha256sum "$1" | cut -d ' ' -f 1
-}
-
 # The balancer's driver has handed over packets of more than a page: by the mean of what went to a
 # backend meanwhile.
 transfer() {

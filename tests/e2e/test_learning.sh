@@ -6,16 +6,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 
 setup() {
-	lab_up && start_servers || return
-	local n
-	for n in 1 2 3 4; do
-		place "b$n" $((n < 3 ? 2 : 1)) || return
-	done
-}
-
-# Makes one of the prefixes far from a backend.
-place() {
-	tell "$1" class "10.$2.0.0/24=2+25" && tell "$1" class "fd00:$2::/64=2+25"
+	lab_up && start_servers && place_all
 }
 
 cleanup() {

@@ -28,10 +28,6 @@ four_ready() {
 	[ "$(backend_entries | awk '$3 > 0' | wc -l)" = 4 ]
 }
 
-sha256() {
-	sha256sum "$1" | cut -d ' ' -f 1
-}
-
 # No service's address, no agent; its way to the clients leads through the balancer.
 backend_up() {
 	lab_in "$1" sh -c "ip addr del $LAB_VIP4/32 dev lo

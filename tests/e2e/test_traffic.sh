@@ -23,10 +23,6 @@ start_udpecho() {
 	done
 }
 
-sha256() {
-	sha256sum "$1" | cut -d ' ' -f 1
-}
-
 # Backends that answer 60 connections from an address.
 backends_met() {
 	get "$1" "http://$2:8080/name?[1-60]" -H 'Connection: close' | sort -u | tr '\n' ' '
