@@ -130,15 +130,44 @@ LARCH_INLINE __u64 larch_silent_ns(const struct larch_live *live, __u64 now)
 	return silent > connect ? silent : connect;
 }
 
-/* How much longer than its patience the backend has been silent; 0: it is not. */
-LARCH_INLINE __u32 larch_silence(const struct larch_live *live, __u64 now)
+/* A wait as a multiple of what is borne; 0: it is borne. */
+LARCH_INLINE __u32 larch_silence_of(__u64 silent, __u64 patience)
 {
-	__u64 patience = (__u64)live->patience_us * 1000, silent = larch_silent_ns(live, now);
-
 	if (!patience || silent <= patience)
 		return 0;
 	silent = (silent << LARCH_SLOWDOWN_BITS) / patience;
 	return silent < LARCH_SLOWDOWN_MOST ? (__u32)silent : LARCH_SLOWDOWN_MOST;
+}
+
+/*
+ * The same of connects: the server's kernel answers them, and no request before them. So they wait
+ * for the way, and one service time is enough. More than can be served in that time are a flood,
+ * and tell nothing.
+ */
+LARCH_INLINE __u32 larch_silence_connecting(const struct larch_live *live, __u64 now)
+{
+	__u32 wait = *(const volatile __u32 *)&live->connects.word;
+	__u64 silent = larch_waited(wait, LARCH_SILENCE_WAIT, now);
+	__u64 patience = ((__u64)live->patience_us * live->share >> 16) / LARCH_SILENCE;
+	__u64 count = wait >> LARCH_WAIT_BITS;
+
+	if (!live->patience_us || live->in_flight <= 0 || !larch_tried(live, now) ||
+	    count == LARCH_WAIT_MOST ||
+	    count * live->service_us * live->share >> 16 > silent / 1000)
+		return 0;
+	if (patience < LARCH_SILENCE_LEAST)
+		patience = LARCH_SILENCE_LEAST;
+	return larch_silence_of(silent, patience * 1000);
+}
+
+/* How much longer than its patience the backend has been silent; 0: it is not. */
+LARCH_INLINE __u32 larch_silence(const struct larch_live *live, __u64 now)
+{
+	__u64 patience = (__u64)live->patience_us * 1000;
+	__u32 connecting = larch_silence_connecting(live, now);
+	__u32 silence = larch_silence_of(larch_silent_ns(live, now), patience);
+
+	return silence > connecting ? silence : connecting;
 }
 
 /* Slowdown at `now`, raised by this silence. */

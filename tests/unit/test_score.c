@@ -240,6 +240,39 @@ Test(score, a_flood_of_syns_makes_nobody_look_busy)
 	cr_assert_eq(larch_work_us(&flooded, &found), 100);
 }
 
+/* Two clients a tenth of a second connect, and nobody is let in; requests may take 100 ms. */
+Test(score, connects_do_not_wait_for_requests_before_them)
+{
+	struct larch_live near = idle_live();
+	__u64 now = NOW;
+
+	near.service_us = 18000;
+	near.patience_us = LARCH_SILENCE * 4 * 28000;
+	for (int i = 0; i < 4; i++, now += 50000000)
+		larch_connect_begins(&near, now);
+	cr_assert(!near_is_taken(&near, now));
+	cr_assert(larch_sick(&near, now));
+	cr_assert_eq(larch_silence(&near, NOW + 20000000), 0, "the way has its time");
+	larch_accepted(&near);
+	cr_assert(near_is_taken(&near, now));
+}
+
+/* However many there are: who is said to be dead by forged SYNs alone would lose its clients. */
+Test(score, more_connects_than_could_be_served_are_no_silence)
+{
+	const int floods[] = {100, LARCH_WAIT_MOST, 10000};
+
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct larch_live live = idle_live();
+
+		live.service_us = 18000;
+		live.patience_us = LARCH_SILENCE * 4 * 28000;
+		for (int j = 0; j < floods[i]; j++)
+			larch_connect_begins(&live, NOW);
+		cr_expect(!larch_sick(&live, NOW + 200000000), "%d", floods[i]);
+	}
+}
+
 Test(score, connects_count_as_the_requests_that_they_will_be)
 {
 	struct larch_live live = idle_live();
