@@ -213,6 +213,15 @@ static __always_inline void sample_begin(struct packet *packet, union larch_timi
 	timing->acked = acked;
 }
 
+/* Has the client paused since its last segment? The rest of a request follows sooner. */
+static __always_inline bool sample_paused(const struct packet *packet, union larch_timing timing,
+					  __u64 now)
+{
+	__u32 connect = sample_connect_us(packet);
+
+	return connect && larch_start_us(timing.start, now) > PAUSE * connect + PAUSE_LEAST;
+}
+
 /*
  * More payload while an answer is awaited. The rest of a request follows as fast as the server
  * acknowledges; after a pause, it is another request, or a stream.
@@ -220,11 +229,10 @@ static __always_inline void sample_begin(struct packet *packet, union larch_timi
 static __always_inline bool sample_overlaps(const struct packet *packet, union larch_timing timing,
 					    __u64 now)
 {
-	__u32 connect = sample_connect_us(packet);
 	struct larch_evidence *evidence;
 
-	if (!connect || timing.phase == LARCH_PHASE_BLURRED || packet->payload > SHORT ||
-	    larch_start_us(timing.start, now) <= PAUSE * connect + PAUSE_LEAST)
+	if (timing.phase == LARCH_PHASE_BLURRED || packet->payload > SHORT ||
+	    !sample_paused(packet, timing, now))
 		return false;
 	evidence = sample_evidence(packet);
 	if (evidence)
@@ -234,17 +242,21 @@ static __always_inline bool sample_overlaps(const struct packet *packet, union l
 
 /*
  * The rest of a long request: whenever its place in the stream has passed another 16 KiB, that is
- * what `next` can tell.
+ * what `next` can tell. Who pauses in it is slow himself.
  */
-static __always_inline void sample_rest(const struct packet *packet, __u32 next)
+static __always_inline void sample_rest(const struct packet *packet, union larch_timing timing,
+					__u64 now)
 {
+	bool passed = ((packet->sequence + packet->payload) & LARCH_NEXT_MASK) < timing.next;
+	bool paused = sample_paused(packet, timing, now);
 	struct larch_live *live;
 
-	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE ||
-	    ((packet->sequence + packet->payload) & LARCH_NEXT_MASK) >= next)
+	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE || (!passed && !paused))
 		return;
 	live = sample_live(packet);
-	if (live)
+	if (live && paused)
+		larch_goes_on(live);
+	if (live && passed)
 		larch_uploads(live);
 }
 
@@ -261,7 +273,7 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 		/* Sent again, out of order (Karn), or not the only request. */
 		timing->phase = LARCH_PHASE_BLURRED;
 	} else {
-		sample_rest(packet, timing->next);
+		sample_rest(packet, *timing, now);
 	}
 	timing->start = now >> LARCH_START_SHIFT;
 	timing->next = (packet->sequence + packet->payload) & LARCH_NEXT_MASK;

@@ -2,6 +2,7 @@
 /* Out of the rings, and back: see ejection.h. */
 #include "ejection.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #include "clock.h"
@@ -18,12 +19,54 @@
 #define FORGIVEN   (5 * 60 * NS_PER_S) /* back for so long: the next time is the first again */
 #define WELL_NS	   (60 * NS_PER_S)     /* so it is if it has been well for so long */
 
-const char *ejection_trouble(const struct larch_live *live, uint64_t now)
+/* How unlikely it must be that the waiting are those whom nobody answers anyway: 10^-9. */
+#define CHANCE_LOG (-20.7)
+#define ODDS_S	   10.0 /* half-life of what is recent */
+
+void ejection_count(struct ejection_odds *odds, const struct larch_evidence *now, double seconds)
 {
+	double left = exp2(-seconds / ODDS_S);
+
+	if (odds->marked && now->requests >= odds->requests && now->answered >= odds->answered) {
+		odds->asked = odds->asked * left + (double)(now->requests - odds->requests);
+		odds->given = odds->given * left + (double)(now->answered - odds->answered);
+	}
+	odds->requests = now->requests;
+	odds->answered = now->answered;
+	odds->marked = true;
+}
+
+unsigned ejection_crowd(const struct ejection_odds *odds)
+{
+	double in_vain = odds->asked > 0 ? 1 - odds->given / odds->asked : 0;
+	double least;
+
+	if (in_vain <= 0)
+		return LARCH_SILENCE_WAIT;
+	if (in_vain >= 1)
+		return LARCH_WAIT_MOST;
+	least = fmax(ceil(CHANCE_LOG / log(in_vain)), LARCH_SILENCE_WAIT);
+	return least < LARCH_WAIT_MOST ? (unsigned)least : LARCH_WAIT_MOST;
+}
+
+/* Do as many wait as are no chance, and has not all of it happened in one moment? */
+static bool is_crowd(const struct larch_live *live, unsigned crowd)
+{
+	uint64_t asked = (uint64_t)live->asked << 20;
+
+	return live->requests.count >= crowd && crowd < LARCH_WAIT_MOST &&
+	       larch_waited(live->requests.word, crowd, asked) > 4000 * (uint64_t)live->patience_us;
+}
+
+const char *ejection_trouble(const struct larch_live *live, unsigned crowd, uint64_t now)
+{
+	uint64_t connects = larch_waited(live->connects.word, LARCH_SILENCE_WAIT, now);
+
 	if (live->failures >= LARCH_SUSPECT_FAILURES && larch_tried(live, now))
 		return "refuses: resets or SYNs that nobody answered, and no answer between them";
 	if (larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
-	    larch_silent_ns(live, now) >= SILENCE_LEAST_NS)
+	    larch_silent_ns(live, now) >= SILENCE_LEAST_NS &&
+	    (connects >= SILENCE_LEAST_NS || is_crowd(live, crowd)))
 		return "silent: several clients wait, and nothing is answered";
 	return NULL;
 }

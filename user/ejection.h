@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "larch/backend.h"
+#include "larch/service.h"
 
 struct ejection_rules {
 	uint64_t first_ns; /* for so long a backend is out at first; 0: never */
@@ -29,8 +30,27 @@ struct ejection {
 
 enum ejection_change { EJECTION_STAYS, EJECTION_OUT, EJECTION_BACK };
 
-/* What clients meet there: NULL, or why it seems dead. A static string. */
-const char *ejection_trouble(const struct larch_live *live, uint64_t now);
+/*
+ * How many of a service's requests nobody answers, lately: clients vanish, or give up, or ask for
+ * what takes long. All of them waiting at one backend may be chance, unless they are many.
+ */
+struct ejection_odds {
+	uint64_t requests, answered; /* all that have been counted */
+	double asked, given;	     /* recent ones, decayed */
+	bool marked;
+};
+
+/* A tick: all that has been counted so far, `seconds` after the last one. */
+void ejection_count(struct ejection_odds *odds, const struct larch_evidence *now, double seconds);
+
+/* So many who wait are no chance; LARCH_WAIT_MOST: any number may be. */
+unsigned ejection_crowd(const struct ejection_odds *odds);
+
+/*
+ * What clients meet there: NULL, or why it seems dead. A static string. `crowd`: so many must wait
+ * for answers, and have asked at different times: those of one moment may have vanished together.
+ */
+const char *ejection_trouble(const struct larch_live *live, unsigned crowd, uint64_t now);
 
 /*
  * One look, several a second; trouble: what ejection_trouble() said; may: the service can do

@@ -154,10 +154,10 @@ static void watch_member(struct controller *controller, struct service *service,
 		.first_ns = (uint64_t)(service->config->eject_for * 1e9),
 	};
 	/* What nobody times tells nothing of its backends; who is out comes back all the same. */
-	const char *trouble =
-		service->config->signal == LARCH_SIGNAL_NONE
-			? NULL
-			: ejection_trouble(&controller->datapath->live[life->backend], now);
+	const char *trouble = service->config->signal == LARCH_SIGNAL_NONE
+				      ? NULL
+				      : ejection_trouble(&controller->datapath->live[life->backend],
+							 ejection_crowd(&service->odds), now);
 	enum ejection_change change = ejection_watch(&life->ejection, trouble != NULL,
 						     trouble && may_eject(service), &rules, now);
 

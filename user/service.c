@@ -12,6 +12,7 @@
 #include "change.h"
 #include "clock.h"
 #include "controller.h"
+#include "larch/score.h"
 #include "log.h"
 #include "members.h"
 #include "publisher.h"
@@ -25,9 +26,10 @@
  * Steering by classes leaves few samples where they should not go: what it took to tell classes
  * apart must not be asked for again each tick, or the tree comes and goes.
  */
-#define NOISE_KEPT 0.05
-#define LEAST_GAIN 5e-4 /* less is told as none, and never as -0.0 % */
-#define LOUD_MOVE  0.1	/* of a share: a line of the log that everybody reads */
+#define NOISE_KEPT  0.05
+#define NEWCOMER_US 15e6 /* patience with who has never answered; suspect after four times that */
+#define LEAST_GAIN  5e-4 /* less is told as none, and never as -0.0 % */
+#define LOUD_MOVE   0.1	 /* of a share: a line of the log that everybody reads */
 
 struct cells_options service_half_lives(const struct config_learning *learning)
 {
@@ -209,13 +211,26 @@ static struct mix backend_mix(const struct controller *controller, uint32_t back
 	return mix_of(part, parts);
 }
 
+static bool has_answered(const struct controller *controller, uint32_t backend)
+{
+	const struct larch_bands *bands = &controller->datapath->bands[backend];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < LARCH_BANDS; i++)
+		sum += bands->band[i].requests;
+	return sum > 0;
+}
+
 /* Base costs feed the fast loop. */
 void service_publish_live(struct controller *controller, uint32_t backend)
 {
+	uint32_t concurrency = controller->registry.backend[backend].concurrency;
 	struct mix mix = backend_mix(controller, backend);
 
-	publisher_live(controller->datapath, backend,
-		       controller->registry.backend[backend].concurrency, &mix);
+	/* What others take says little of who has never answered. */
+	if (mix.slowest > 0 && !has_answered(controller, backend))
+		mix.slowest = fmax(mix.slowest, NEWCOMER_US / (LARCH_SILENCE * concurrency));
+	publisher_live(controller->datapath, backend, concurrency, &mix);
 }
 
 static void publish_live(struct controller *controller, const struct service *service)

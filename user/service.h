@@ -15,6 +15,7 @@
 #include "arm.h"
 #include "cells.h"
 #include "config.h"
+#include "ejection.h"
 #include "fallback.h"
 #include "generation.h"
 #include "judge.h"
@@ -64,7 +65,8 @@ struct service {
 	struct cells *cells;
 	struct arm arm; /* the control arm's size */
 	struct judge *judge;
-	struct fallback fallback;   /* what it is timed by, if that is left to us */
+	struct fallback fallback; /* what it is timed by, if that is left to us */
+	struct ejection_odds odds;
 	struct judge_report report; /* after the last tick */
 	bool judged_steering;	    /* the judge's evidence is of learning that steered */
 	char verdict[120];	    /* that the next publication carries out; "": none */

@@ -39,12 +39,12 @@ void service_choose_signal(struct controller *controller, struct service *servic
 	double seconds = controller->config->learning.interval_ms / 1000.0;
 	struct larch_evidence evidence;
 
-	if (!chooses_signal(service)) {
+	if (!chooses_signal(service))
 		fallback_begin(&service->fallback, LARCH_SIGNAL_RESPONSE);
+	if (datapath_evidence(controller->datapath, service->id, &evidence) != 0)
 		return;
-	}
-	if (datapath_evidence(controller->datapath, service->id, &evidence) != 0 ||
-	    !fallback_tick(&service->fallback, &evidence, seconds))
+	ejection_count(&service->odds, &evidence, seconds);
+	if (!chooses_signal(service) || !fallback_tick(&service->fallback, &evidence, seconds))
 		return;
 	tell_signal(service);
 	controller_write_policy(controller, service);

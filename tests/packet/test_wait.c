@@ -69,6 +69,20 @@ Test(wait, an_upload_is_counted_while_it_arrives)
 	cr_assert_eq(live()->uploads, 0);
 }
 
+/* It is the client that takes its time. */
+Test(wait, who_goes_on_to_send_after_a_pause_does_not_wait)
+{
+	connect_in(SHORT_US);
+	live()->requests = (union larch_wait){.since = 1, .count = 7};
+	say(ACK, 1, 1, SEGMENT);
+	say(ACK, 1 + SEGMENT, 1, SEGMENT);
+	cr_assert_eq(live()->requests.count, 8);
+	wait_us(100000);
+	say(ACK, 1 + 2 * SEGMENT, 1, SEGMENT);
+	cr_assert_eq(live()->requests.count, 7);
+	cr_assert_eq(live()->requests.since, 1);
+}
+
 /* A request that is sent again adds nothing. */
 Test(wait, repetitions_are_no_upload)
 {

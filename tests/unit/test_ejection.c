@@ -5,8 +5,10 @@
 #include "clock.h"
 #include "ejection.h"
 #include "larch/measure.h"
+#include "larch/score.h"
 
 #define LOOK_NS (100 * NS_PER_MS)
+#define CROWD	LARCH_SILENCE_WAIT
 
 static struct ejection ejection;
 static struct ejection_rules rules = {.first_ns = 5 * NS_PER_S};
@@ -116,10 +118,10 @@ Test(ejection, three_fresh_failures_in_a_row_are_trouble)
 {
 	struct larch_live live = {.failures = 2, .asked = (uint32_t)(now >> 20)};
 
-	cr_assert_null(ejection_trouble(&live, now));
+	cr_assert_null(ejection_trouble(&live, CROWD, now));
 	live.failures = 3;
-	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
-	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
+	cr_assert_not_null(ejection_trouble(&live, CROWD, now + NS_PER_S / 2));
+	cr_assert_null(ejection_trouble(&live, CROWD, now + 3 * NS_PER_S));
 }
 
 Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
@@ -127,21 +129,55 @@ Test(ejection, silence_is_trouble_if_several_wait_beyond_patience)
 	struct larch_live live = {.patience_us = 20000};
 
 	for (int i = 0; i < 3; i++)
-		larch_answer_awaited(&live, now);
-	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 5));
-	cr_assert_not_null(ejection_trouble(&live, now + NS_PER_S / 2));
+		larch_answer_awaited(&live, now + i * 50 * NS_PER_MS);
+	cr_assert_null(ejection_trouble(&live, CROWD, now + NS_PER_S / 5));
+	cr_assert_not_null(ejection_trouble(&live, CROWD, now + NS_PER_S / 2));
 	live.requests.count = 2;
-	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	cr_assert_null(ejection_trouble(&live, CROWD, now + NS_PER_S / 2));
 	live.requests.count = 3;
 	live.in_flight = 0;
-	cr_assert_null(ejection_trouble(&live, now + NS_PER_S / 2));
+	cr_assert_null(ejection_trouble(&live, CROWD, now + NS_PER_S / 2));
 	live.in_flight = 1;
 	live.asked = (uint32_t)((now + 100 * NS_PER_S) >> 20);
 	live.patience_us = 0; /* for ever */
-	cr_assert_null(ejection_trouble(&live, now + 100 * NS_PER_S));
+	cr_assert_null(ejection_trouble(&live, CROWD, now + 100 * NS_PER_S));
 	live.patience_us = 1000000; /* long requests */
 	live.asked = (uint32_t)((now + 3 * NS_PER_S) >> 20);
-	cr_assert_null(ejection_trouble(&live, now + 3 * NS_PER_S));
+	cr_assert_null(ejection_trouble(&live, CROWD, now + 3 * NS_PER_S));
+}
+
+/* A network that fails takes all its clients at once. */
+Test(ejection, who_has_asked_in_one_moment_may_have_vanished)
+{
+	struct larch_live live = {.patience_us = 20000};
+
+	for (int i = 0; i < 40; i++)
+		larch_answer_awaited(&live, now + i * NS_PER_MS);
+	cr_assert_null(ejection_trouble(&live, CROWD, now + NS_PER_S));
+	larch_answer_awaited(&live, now + NS_PER_S / 2);
+	cr_assert_not_null(ejection_trouble(&live, CROWD, now + NS_PER_S));
+	cr_assert_null(ejection_trouble(&live, 50, now + NS_PER_S));
+}
+
+/* Requests in vain, of a thousand. */
+static unsigned crowd_of(unsigned in_vain)
+{
+	struct larch_evidence evidence = {};
+	struct ejection_odds odds = {};
+
+	ejection_count(&odds, &evidence, 1);
+	evidence.requests = 1000;
+	evidence.answered = 1000 - in_vain;
+	ejection_count(&odds, &evidence, 1);
+	return ejection_crowd(&odds);
+}
+
+Test(ejection, the_more_ask_in_vain_the_more_it_takes)
+{
+	cr_assert_eq(crowd_of(0), LARCH_SILENCE_WAIT);
+	cr_assert_leq(crowd_of(10), 5);
+	cr_assert_eq(crowd_of(500), 30);
+	cr_assert_eq(crowd_of(1000), LARCH_WAIT_MOST);
 }
 
 /* ---- over a restart ---- */
