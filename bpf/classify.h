@@ -12,12 +12,19 @@ static __always_inline const struct larch_plan *classify_plan(const struct packe
 	return bpf_map_lookup_elem(&larch_plans, &index);
 }
 
+static __always_inline const struct larch_ring *classify_ring(const struct packet *packet,
+							      __u32 bank, __u32 ring)
+{
+	__u32 index = larch_ring_index(packet->service, bank, ring);
+
+	return bpf_map_lookup_elem(&larch_rings, &index);
+}
+
 /* What a ring of one bank names for the packet's flow. */
 static __always_inline const struct larch_slot *classify_slot(const struct packet *packet,
 							      __u32 bank, __u32 ring)
 {
-	__u32 index = larch_ring_index(packet->service, bank, ring);
-	const struct larch_ring *found = bpf_map_lookup_elem(&larch_rings, &index);
+	const struct larch_ring *found = classify_ring(packet, bank, ring);
 
 	return found ? &found->slot[larch_hash_slot(packet->hash, ring)] : NULL;
 }

@@ -96,15 +96,19 @@ static __always_inline bool steer_by_learning(struct packet *packet, const struc
 {
 	__u32 index = larch_costs_index(packet->service, packet->bank, packet->leaf);
 	const struct larch_costs *costs = bpf_map_lookup_elem(&larch_costs, &index);
-	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf);
-	const struct larch_slot *global = steer_slot(packet, LARCH_RING_GLOBAL);
+	const struct larch_slot *leaf = steer_slot(packet, LARCH_RING_LEAF + packet->leaf), *pair;
+	const struct larch_ring *global = classify_ring(packet, packet->bank, LARCH_RING_GLOBAL);
+	__u32 slot = larch_hash_slot(packet->hash, LARCH_RING_GLOBAL);
 	struct larch_choice choice = LARCH_NO_CHOICE;
 	__u8 candidate[LARCH_CANDIDATES];
-	__u64 now = packet_now(packet);
+	__u64 now;
 
 	if (!costs || !leaf || !global)
 		return false;
-	larch_candidates(leaf, global, candidate);
+	pair = &global->slot[slot & ~1u];
+	larch_candidates(leaf, &pair[slot & 1], candidate);
+	larch_doubt(costs, pair, slot, candidate);
+	now = packet_now(packet);
 	/* Unrolled: Linux 6.1 refuses a loop whose first instruction follows a helper call. */
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < LARCH_CANDIDATES; i++) {

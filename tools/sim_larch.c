@@ -82,9 +82,11 @@ static uint8_t choose_learned(const struct view *view, const struct sim_flow *fl
 {
 	const struct larch_costs *costs = costs_of(view);
 	struct larch_choice choice = LARCH_NO_CHOICE;
+	uint32_t slot = larch_hash_slot(flow->hash, LARCH_RING_GLOBAL);
 	uint8_t member[LARCH_CANDIDATES];
 
 	candidates(view, flow, member);
+	larch_doubt(costs, slot_of(view, flow, LARCH_RING_GLOBAL) - (slot & 1), slot, member);
 	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++) {
 		const struct larch_live *live;
 

@@ -153,27 +153,28 @@ static uint8_t choose_control(const struct explain *flow)
 	return primary->member;
 }
 
-static bool usable(const struct explain_input *input, const struct explain_candidate *candidate)
+static bool usable(const struct explain_input *input, uint8_t member)
 {
-	return candidate->there && !(input->unusable && input->unusable[candidate->backend]);
+	return member != LARCH_NO_MEMBER &&
+	       !(input->unusable && input->unusable[input->plan->member[member]]);
 }
 
-/* As steer_on() in bpf/steer.h: the next usable one behind the first that has the member. */
-static uint8_t pass_over(const struct explain_input *input,
-			 const struct explain_candidate candidate[LARCH_CANDIDATES], uint8_t member)
+/* As steer_on() in bpf/steer.h: the next usable one that the rings name behind the first that has
+ * the member. */
+static uint8_t pass_over(const struct explain_input *input, const uint8_t named[LARCH_CANDIDATES],
+			 uint8_t member)
 {
 	size_t at = 0;
 
-	while (at < LARCH_CANDIDATES - 1 &&
-	       !(candidate[at].there && candidate[at].member == member))
-		at++;
-	if (usable(input, &candidate[at]))
+	if (usable(input, member))
 		return member;
-	for (size_t i = 1; i < LARCH_CANDIDATES; i++) {
-		const struct explain_candidate *next = &candidate[(at + i) % LARCH_CANDIDATES];
+	while (at < LARCH_CANDIDATES - 1 && named[at] != member)
+		at++;
+	for (size_t i = 1; i <= LARCH_CANDIDATES; i++) {
+		uint8_t next = named[(at + i) % LARCH_CANDIDATES];
 
 		if (usable(input, next))
-			return next->member;
+			return next;
 	}
 	return member;
 }
@@ -181,11 +182,15 @@ static uint8_t pass_over(const struct explain_input *input,
 static void steer(const struct explain_input *input, struct explain *out)
 {
 	const struct larch_slot *leaf = &input->rings[LARCH_RING_LEAF + out->leaf].slot[out->slot];
-	const struct larch_slot *global = &input->rings[LARCH_RING_GLOBAL].slot[out->global_slot];
+	const struct larch_slot *pair =
+		&input->rings[LARCH_RING_GLOBAL].slot[out->global_slot & ~1u];
 	const struct larch_slot *control = &input->rings[LARCH_RING_CONTROL].slot[out->slot];
-	uint8_t member[LARCH_CANDIDATES], chosen;
+	uint8_t learned[LARCH_CANDIDATES], member[LARCH_CANDIDATES], chosen;
 
-	larch_candidates(leaf, global, member);
+	larch_candidates(leaf, &pair[out->global_slot & 1], learned);
+	memcpy(member, learned, sizeof(member));
+	larch_doubt(&input->costs[out->leaf], pair, out->global_slot, member);
+	out->doubted = member[1] != learned[1];
 	for (uint32_t i = 0; i < LARCH_CANDIDATES; i++)
 		note_candidate(input, out, member[i], &out->candidate[i]);
 	larch_candidates(control, control, member);
@@ -195,7 +200,7 @@ static void steer(const struct explain_input *input, struct explain *out)
 	if (chosen == LARCH_NO_MEMBER)
 		return;
 	out->spared = !out->learned && chosen != out->control[0].member;
-	out->member = pass_over(input, out->learned ? out->candidate : out->control, chosen);
+	out->member = pass_over(input, out->learned ? learned : member, chosen);
 	out->passed_over = out->member != chosen;
 	out->backend = input->plan->member[out->member];
 }

@@ -77,8 +77,9 @@ struct explain {
 	struct explain_step step[LARCH_MAX_DEPTH]; /* those that matter */
 	size_t steps;
 	unsigned leaf;
-	struct explain_candidate candidate[LARCH_CANDIDATES]; /* as larch_candidates() */
-	struct explain_candidate control[LARCH_CANDIDATES];   /* the control ring's, the same way */
+	struct explain_candidate candidate[LARCH_CANDIDATES]; /* as larch_doubt() leaves them */
+	bool doubted; /* the second is the global ring's, for the leaf's are too dear */
+	struct explain_candidate control[LARCH_CANDIDATES]; /* the control ring's, the same way */
 	bool spared;	  /* by the control ring: its first is sick, so that the second takes it */
 	bool passed_over; /* the ring's choice cannot be used: it is the next that can */
 	uint8_t member;	  /* LARCH_NO_MEMBER: none can take it */

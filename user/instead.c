@@ -117,7 +117,8 @@ void instead_find(const struct explain *explain, struct instead *out)
 				      .net_us = INSTEAD_NEVER,
 				      .chosen_in_flight = INSTEAD_NEVER};
 	bool scores = explain->learned && !explain->by_ring && !explain->explores &&
-		      explain->member != LARCH_NO_MEMBER;
+		      explain->member != LARCH_NO_MEMBER &&
+		      explain_chosen(explain) < LARCH_CANDIDATES;
 
 	for (unsigned i = 0; i < LARCH_CANDIDATES; i++) {
 		const struct explain_candidate *candidate = &explain->candidate[i];

@@ -39,8 +39,16 @@
 #include "report.h"
 #include "report_guess.h"
 
-static const char *const origins[LARCH_CANDIDATES] = {"leaf, first", "leaf, second", "global"};
+/* The last: the leaf's second, though in doubt, after the others turned out to be unreachable. */
+static const char *const origins[] = {"leaf, first", "leaf, second", "global", "leaf, second"};
 static const char *const control_origins[] = {"control", "control, second"};
+
+static const char *origin(const struct explain *explain, size_t at)
+{
+	if (!explain->learned)
+		return control_origins[at];
+	return explain->doubted && at == 1 ? "global, cheaper than the leaf's" : origins[at];
+}
 
 /* Reads the tuple of the request; NULL, or the error's answer. */
 static json_t *take_tuple(const json_t *request, struct larch_tuple *out)
@@ -196,7 +204,8 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 	instead_find(explain, instead);
 	for (size_t i = 0; explain->learned && i < LARCH_CANDIDATES; i++) {
 		const struct explain_candidate *candidate = &explain->candidate[i];
-		json_t *told = tell_candidate(controller, service, explain, origins[i], candidate);
+		json_t *told =
+			tell_candidate(controller, service, explain, origin(explain, i), candidate);
 
 		json_object_set_new(told, "instead",
 				    report_instead(controller, explain, candidate, &instead[i]));
@@ -205,7 +214,7 @@ static json_t *tell_candidates(const struct controller *controller, const struct
 	for (size_t i = 0; !explain->learned && i <= (explain->passed_over || explain->spared); i++)
 		json_array_append_new(list,
 				      tell_candidate(controller, service, explain,
-						     control_origins[i], &explain->control[i]));
+						     origin(explain, i), &explain->control[i]));
 	return list;
 }
 
@@ -231,22 +240,22 @@ static json_t *tell_why(const struct service *service, const struct explain *exp
 	if (explain->passed_over)
 		return json_sprintf("what the ring chooses cannot be reached: the next candidate "
 				    "that can (%s)",
-				    (explain->learned ? origins : control_origins)[chosen]);
+				    origin(explain, chosen));
 	if (explain->learned && explain->explores)
 		return json_sprintf("1 flow in %u explores: it takes a candidate (%s) without "
 				    "comparing",
-				    1u << LARCH_EXPLORE_BITS, origins[chosen]);
+				    1u << LARCH_EXPLORE_BITS, origin(explain, chosen));
 	if (explain->learned && explain->by_ring)
 		return json_sprintf("in a flood live scores are not asked: the ring's first "
 				    "candidate (%s)",
-				    origins[chosen]);
+				    origin(explain, chosen));
 	if (explain->learned)
 		return json_sprintf("of the candidates it has the smallest live score (%s)",
-				    origins[chosen]);
+				    origin(explain, chosen));
 	if (explain->spared)
 		return json_sprintf("the control ring's first candidate hardly answers: it is "
 				    "sick, and the second is not (%s)",
-				    control_origins[chosen]);
+				    origin(explain, chosen));
 	if (explain->arm == LARCH_ARM_CONTROL)
 		return json_sprintf("1 flow in %u is of the control arm: the control ring, by "
 				    "configured weights alone, names it",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "larch/choice.h"
 #include "larch/score.h"
 
 #define FLOWS	      2000
@@ -405,14 +406,17 @@ static uint32_t member_by_rule(const struct spec *spec)
 	uint64_t hash = hash_of(spec);
 	const struct larch_ring *rings = &balancer.ring[larch_ring_index(WEB, 0, 0)];
 	uint32_t slot = larch_hash_slot(hash, LARCH_RING_LEAF);
-	const uint8_t candidate[3] = {
+	uint32_t global = larch_hash_slot(hash, LARCH_RING_GLOBAL);
+	uint8_t candidate[3] = {
 		rings[LARCH_RING_LEAF + leaf].slot[slot].primary,
 		rings[LARCH_RING_LEAF + leaf].slot[slot].secondary,
-		rings[LARCH_RING_GLOBAL].slot[larch_hash_slot(hash, LARCH_RING_GLOBAL)].primary,
+		rings[LARCH_RING_GLOBAL].slot[global].primary,
 	};
 
 	if (larch_hash_arm(hash, 0) == LARCH_ARM_CONTROL)
 		return control_by_rule(&rings[LARCH_RING_CONTROL].slot[slot], hash);
+	larch_doubt(&balancer.costs[larch_costs_index(WEB, 0, leaf)],
+		    &rings[LARCH_RING_GLOBAL].slot[global & ~1u], global, candidate);
 	if (larch_hash_explores(hash))
 		return explored(candidate, larch_hash_choice(hash));
 	return best_of(candidate, leaf);

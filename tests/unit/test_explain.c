@@ -127,7 +127,8 @@ Test(explain, an_absent_candidate_is_passed_over)
 	for (size_t slot = 0; slot < LARCH_RING_SLOTS; slot++) {
 		scene->ring[LARCH_RING_LEAF].slot[slot].primary = LARCH_NO_MEMBER;
 		scene->ring[LARCH_RING_LEAF].slot[slot].secondary = 3;
-		scene->ring[LARCH_RING_GLOBAL].slot[slot].primary = LARCH_NO_MEMBER;
+		scene->ring[LARCH_RING_GLOBAL].slot[slot] =
+			(struct larch_slot){LARCH_NO_MEMBER, LARCH_NO_MEMBER};
 	}
 	out = explained(scene, NEAR, LARCH_ARM_LEARNED, false);
 	cr_assert_not(out.candidate[0].there);

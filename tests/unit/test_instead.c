@@ -19,7 +19,7 @@ static struct scene *instead_scene(void)
 
 	for (size_t slot = 0; slot < LARCH_RING_SLOTS; slot++) {
 		scene->ring[LARCH_RING_LEAF].slot[slot] = (struct larch_slot){0, 1};
-		scene->ring[LARCH_RING_GLOBAL].slot[slot] = (struct larch_slot){2, 3};
+		scene->ring[LARCH_RING_GLOBAL].slot[slot] = (struct larch_slot){2, LARCH_NO_MEMBER};
 	}
 	return scene;
 }

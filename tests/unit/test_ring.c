@@ -362,3 +362,36 @@ Test(ring, the_global_ring_names_a_third)
 	}
 	ring_expect_share(others, tries, 1 - 2.0 / MEMBERS);
 }
+
+/* Member i costs 1000 (i + 1) at rest; two slots beside each other name 4 and a spare, 2 and 5. */
+static uint8_t second_of(uint8_t first, uint8_t second, uint8_t spare, uint32_t slot)
+{
+	const struct larch_slot pair[2] = {[0] = {4, spare}, [1] = {2, 5}};
+	uint8_t member[LARCH_CANDIDATES] = {first, second, pair[slot & 1].primary};
+	static struct larch_costs costs;
+
+	for (uint32_t i = 0; i < 8; i++)
+		costs.member[i] = (struct larch_cost){.net = 400, .service = 1000 * (i + 1) - 400};
+	larch_doubt(&costs, pair, slot, member);
+	cr_expect_eq(member[0], first, "the first stays");
+	cr_expect_eq(member[2], pair[slot & 1].primary, "so does the global ring's");
+	return member[1];
+}
+
+Test(ring, a_leaf_that_names_the_dearest_has_its_second_from_the_global_ring)
+{
+	cr_expect_eq(second_of(6, 7, 1, 0), 1);
+	cr_expect_eq(second_of(7, 6, 3, 2), 2);
+	cr_expect_eq(second_of(7, LARCH_NO_MEMBER, 3, 2), 2, "none is dearer than any");
+	cr_expect_eq(second_of(6, 7, LARCH_NO_MEMBER, 0), 2, "of the slot beside it");
+	cr_expect_eq(second_of(7, 7, 6, 1), 4);
+}
+
+Test(ring, a_leaf_that_names_one_that_is_not_dearer_is_believed)
+{
+	cr_expect_eq(second_of(1, 7, 1, 0), 7, "one is as cheap");
+	cr_expect_eq(second_of(7, 1, 1, 0), 1);
+	cr_expect_eq(second_of(3, 6, 3, 0), 6, "dearer, but not by more than a third");
+	cr_expect_eq(second_of(4, 6, 3, 0), 2, "by more");
+	cr_expect_eq(second_of(LARCH_NO_MEMBER, 0, 0, 0), 0);
+}
