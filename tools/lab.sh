@@ -66,7 +66,7 @@ lab_kill() {
 # Ends one process that lab_start began.
 lab_stop() {
 	lab_kill "${2:-TERM}" "$1"
-	wait "$1" 2>/dev/null
+	wait "$1" 2>/dev/null || :
 }
 
 # Waits up to $1 seconds for a command to succeed.

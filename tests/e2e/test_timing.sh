@@ -32,7 +32,7 @@ capture_starts() {
 	lab_start client capture.log tcpdump -i eth0 -n -B 16384 -s 128 -U --immediate-mode \
 		-w "$LAB_DIR/capture" --time-stamp-precision=nano tcp and net "10.$SERIES.0.0/16"
 	CAPTURE_PID=$LAB_PID
-	eventually 20 "the capture" captures
+	eventually 20 "the capture's begin" captures || fail "$(tail -n 3 "$LAB_DIR/capture.log")"
 }
 
 # A connection that is not compared with any is in the file: so will be what follows.
@@ -43,7 +43,7 @@ captures() {
 # capture_ends CONNECTIONS: once it holds the ends of nearly all. On a busy machine it loses a packet now
 # and then; such connections are not compared.
 capture_ends() {
-	eventually 20 "the capture" captured $(($1 * 97 / 100)) && cleanup
+	eventually 20 "the capture's end" captured $(($1 * 97 / 100)) && cleanup
 }
 
 captured() {
