@@ -87,8 +87,10 @@ static __always_inline void sample_released(const struct packet *packet, __u32 p
 	if (!live)
 		return;
 	larch_released(live);
-	if (larch_phase_connects(phase))
-		larch_connect_ends(live);
+	if (!larch_phase_connects(phase))
+		return;
+	larch_gives_up(&live->connects);
+	larch_connect_ends(live);
 }
 
 static __always_inline void sample_refused(const struct packet *packet, __u64 now)
@@ -242,22 +244,31 @@ static __always_inline bool sample_overlaps(const struct packet *packet, union l
 
 /*
  * The rest of a long request: whenever its place in the stream has passed another 16 KiB, that is
- * what `next` can tell. Who pauses in it is slow himself.
+ * what `next` can tell.
  */
-static __always_inline void sample_rest(const struct packet *packet, union larch_timing timing,
-					__u64 now)
+static __always_inline void sample_rest(const struct packet *packet, __u32 next)
 {
-	bool passed = ((packet->sequence + packet->payload) & LARCH_NEXT_MASK) < timing.next;
-	bool paused = sample_paused(packet, timing, now);
 	struct larch_live *live;
 
-	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE || (!passed && !paused))
+	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE ||
+	    ((packet->sequence + packet->payload) & LARCH_NEXT_MASK) >= next)
 		return;
 	live = sample_live(packet);
-	if (live && paused)
-		larch_goes_on(live);
-	if (live && passed)
+	if (live)
 		larch_uploads(live);
+}
+
+/* Who pauses in a request is slow himself, and does not wait. Once, or it would be at the cost of
+ * others who do. */
+static __always_inline void sample_goes_on(const struct packet *packet)
+{
+	struct larch_live *live;
+
+	if (packet->policy.signal != LARCH_SIGNAL_RESPONSE)
+		return;
+	live = sample_live(packet);
+	if (live)
+		larch_gives_up(&live->requests);
 }
 
 /* A segment with payload: a request, or more of it, or the same again. */
@@ -268,12 +279,17 @@ static __always_inline void sample_request(struct packet *packet, union larch_ti
 
 	if (!waits) {
 		sample_begin(packet, timing, now);
-	} else if ((packet->sequence & LARCH_NEXT_MASK) != timing->next ||
-		   sample_overlaps(packet, *timing, now)) {
-		/* Sent again, out of order (Karn), or not the only request. */
-		timing->phase = LARCH_PHASE_BLURRED;
+	} else if ((packet->sequence & LARCH_NEXT_MASK) != timing->next) {
+		timing->phase = LARCH_PHASE_BLURRED; /* sent again, or out of order (Karn) */
 	} else {
-		sample_rest(packet, *timing, now);
+		bool paused =
+			timing->phase != LARCH_PHASE_BLURRED && sample_paused(packet, *timing, now);
+
+		sample_rest(packet, timing->next);
+		if (paused && !sample_overlaps(packet, *timing, now))
+			sample_goes_on(packet);
+		if (paused)
+			timing->phase = LARCH_PHASE_BLURRED;
 	}
 	timing->start = now >> LARCH_START_SHIFT;
 	timing->next = (packet->sequence + packet->payload) & LARCH_NEXT_MASK;

@@ -58,15 +58,22 @@ static bool is_crowd(const struct larch_live *live, unsigned crowd)
 	       larch_waited(live->requests.word, crowd, asked) > 4000 * (uint64_t)live->patience_us;
 }
 
+/* The same of connects: a client that is far, or gone, or forged, sends several at once. */
+static bool connects_fail(const struct larch_live *live, uint64_t now)
+{
+	uint64_t asked = (uint64_t)live->asked << 20;
+
+	return larch_waited(live->connects.word, LARCH_SILENCE_WAIT, now) >= SILENCE_LEAST_NS &&
+	       larch_waited(live->connects.word, LARCH_SILENCE_WAIT, asked) >= SILENCE_LEAST_NS;
+}
+
 const char *ejection_trouble(const struct larch_live *live, unsigned crowd, uint64_t now)
 {
-	uint64_t connects = larch_waited(live->connects.word, LARCH_SILENCE_WAIT, now);
-
 	if (live->failures >= LARCH_SUSPECT_FAILURES && larch_tried(live, now))
 		return "refuses: resets or SYNs that nobody answered, and no answer between them";
 	if (larch_silence(live, now) > LARCH_SILENCE_SUSPECT &&
 	    larch_silent_ns(live, now) >= SILENCE_LEAST_NS &&
-	    (connects >= SILENCE_LEAST_NS || is_crowd(live, crowd)))
+	    (connects_fail(live, now) || is_crowd(live, crowd)))
 		return "silent: several clients wait, and nothing is answered";
 	return NULL;
 }

@@ -148,16 +148,16 @@ static bool may_eject(const struct service *service)
 }
 
 static void watch_member(struct controller *controller, struct service *service,
-			 struct lifecycle *life, uint64_t now)
+			 struct lifecycle *life, unsigned crowd, uint64_t now)
 {
 	const struct ejection_rules rules = {
 		.first_ns = (uint64_t)(service->config->eject_for * 1e9),
 	};
 	/* What nobody times tells nothing of its backends; who is out comes back all the same. */
-	const char *trouble = service->config->signal == LARCH_SIGNAL_NONE
-				      ? NULL
-				      : ejection_trouble(&controller->datapath->live[life->backend],
-							 ejection_crowd(&service->odds), now);
+	const char *trouble =
+		service->config->signal == LARCH_SIGNAL_NONE
+			? NULL
+			: ejection_trouble(&controller->datapath->live[life->backend], crowd, now);
 	enum ejection_change change = ejection_watch(&life->ejection, trouble != NULL,
 						     trouble && may_eject(service), &rules, now);
 
@@ -167,15 +167,35 @@ static void watch_member(struct controller *controller, struct service *service,
 	follow(controller, service, "a backend that clients find dead, or its return");
 }
 
+/* Those who wait for a backend may be of any service that has it: the most patient one counts. */
+static void find_crowds(const struct controller *controller, unsigned crowd[LARCH_MAX_BACKENDS])
+{
+	memset(crowd, 0, LARCH_MAX_BACKENDS * sizeof(*crowd));
+	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
+		const struct service *service = &controller->service[i];
+
+		for (size_t j = 0; service->used && j < service->members; j++) {
+			unsigned *at = &crowd[service->life[j].backend],
+				 own = ejection_crowd(&service->odds);
+
+			*at = own > *at ? own : *at;
+		}
+	}
+}
+
 void controller_watch_backends(struct controller *controller)
 {
+	unsigned crowd[LARCH_MAX_BACKENDS];
 	uint64_t now = clock_now();
+
+	find_crowds(controller, crowd);
 
 	for (size_t i = 0; i < LARCH_MAX_SERVICES; i++) {
 		struct service *service = &controller->service[i];
 
 		for (size_t j = 0; service->used && j < service->members; j++)
-			watch_member(controller, service, &service->life[j], now);
+			watch_member(controller, service, &service->life[j],
+				     crowd[service->life[j].backend], now);
 	}
 }
 

@@ -102,15 +102,18 @@ LARCH_INLINE __u32 larch_answer_awaited(struct larch_live *live, __u64 now)
 	return larch_request_begins(live, now);
 }
 
-/* Who goes on to speak after a pause does not wait yet: one less does. */
-LARCH_INLINE void larch_goes_on(struct larch_live *live)
+/*
+ * One less waits, who was counted: a client that goes on to speak after a pause, or that resets the
+ * connection it has just begun. It says nothing of the backend, and of the others.
+ */
+LARCH_INLINE void larch_gives_up(union larch_wait *wait)
 {
-	union larch_wait next = {.word = *(volatile __u32 *)&live->requests.word};
+	union larch_wait next = {.word = *(volatile __u32 *)&wait->word};
 
 	if (!next.count || next.count == LARCH_WAIT_MOST)
 		return;
 	next.count--;
-	*(volatile __u32 *)&live->requests.word = next.word;
+	*(volatile __u32 *)&wait->word = next.word;
 }
 
 /* 16 KiB more have come of a request whose first part came before. */

@@ -156,5 +156,5 @@ Test(evidence, an_upload_that_pauses_does_not_overlap)
 	wait_us(LONG_US);
 	say(ACK, 2801, 500, 0);
 	EVIDENCE(overlapping, 0);
-	EVIDENCE(timed, 1);
+	EVIDENCE(timed, 0); /* its client pauses: how long it waits is not the server's */
 }

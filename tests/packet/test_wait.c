@@ -78,9 +78,34 @@ Test(wait, who_goes_on_to_send_after_a_pause_does_not_wait)
 	say(ACK, 1 + SEGMENT, 1, SEGMENT);
 	cr_assert_eq(live()->requests.count, 8);
 	wait_us(100000);
-	say(ACK, 1 + 2 * SEGMENT, 1, SEGMENT);
-	cr_assert_eq(live()->requests.count, 7);
+	for (uint32_t at = 2; at < 6; at++) {
+		say(ACK, 1 + at * SEGMENT, 1, SEGMENT);
+		wait_us(100000);
+	}
+	cr_assert_eq(live()->requests.count, 7, "it is one, however often it pauses");
 	cr_assert_eq(live()->requests.since, 1);
+}
+
+/* As on a connection for many requests: the first one still waits. */
+Test(wait, who_asks_once_more_waits)
+{
+	connect_in(SHORT_US);
+	for (uint32_t at = 0; at < 5; at++) {
+		say(ACK, 1 + 100 * at, 1, 100);
+		wait_us(100000);
+	}
+	cr_assert_eq(live()->requests.count, 1);
+}
+
+Test(wait, who_resets_what_he_has_begun_does_not_wait)
+{
+	balancer.settings->flags = LARCH_COUNT_SYNS;
+	live()->connects = (union larch_wait){.since = 1, .count = 7};
+	say(SYN, 0, 0, 0);
+	cr_assert_eq(live()->connects.count, 8);
+	say(RST, 1, 0, 0);
+	cr_assert_eq(live()->connects.count, 7);
+	cr_assert_eq(live()->connects.since, 1);
 }
 
 /* A request that is sent again adds nothing. */

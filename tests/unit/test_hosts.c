@@ -15,7 +15,7 @@ static struct names_answer ipv4, ipv6;
 static const char *find(const char *text, const char *host)
 {
 	char path[] = "/tmp/larch-hosts.XXXXXX", address[INET6_ADDRSTRLEN];
-	static char out[1024];
+	static char out[8192];
 	int fd = mkstemp(path);
 	bool found;
 
