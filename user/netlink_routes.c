@@ -72,7 +72,7 @@ static int compare(const void *key, const void *item)
 static struct netlink_announced *find(const struct comparison *comparison,
 				      const struct netlink_prefix *route)
 {
-	if (!route->blackhole || route->length != 128 ||
+	if (!comparison->count || !route->blackhole || route->length != 128 ||
 	    route->metric != metric_of(comparison->place, route->ipv4))
 		return NULL;
 	return bsearch(&route->address, comparison->address, comparison->count,
