@@ -50,7 +50,7 @@ test_a_drain_ends_when_no_flow_is_left() {
 
 test_all_backends_drained_one_after_another_break_nothing() {
 	local n
-	load_start rolling --rate 100 --duration 14 --requests 3 --gap-ms 100 --long 40 \
+	load_start rolling --rate 100 --duration 60 --requests 3 --gap-ms 100 --long 40 \
 		--long-interval-ms 200
 	sleep 1
 	for n in $(lab_backend_names); do
@@ -60,7 +60,7 @@ test_all_backends_drained_one_after_another_break_nothing() {
 		lab_ctl activate "$n" || return
 		eventually 5 "new flows of $n" has_new_flows "$n" || return
 	done
-	load_wait && load_unbroken
+	load_stop && load_unbroken
 }
 
 has_new_flows() {

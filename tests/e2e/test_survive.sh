@@ -272,7 +272,7 @@ wall() {
 # Years forth and back under a running daemon; its clients wait no longer, its ticks do not pause.
 test_the_wall_clock_may_jump() {
 	local library before jump
-	library=$(dpkg -L libfaketime | grep MT)
+	library=$(dpkg -L libfaketime | grep MT) || fail "no libfaketime" || return
 	larchd_stop KILL
 	load_start wall --rate 200 --requests 2 --duration 300 --long 200 --long-interval-ms 200
 	wall +0

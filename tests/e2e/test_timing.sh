@@ -29,6 +29,7 @@ cleanup() {
 # --- three clocks ----------------------------------------------------------------------------
 
 capture_starts() {
+	rm -f "$LAB_DIR/capture" # of the series before
 	lab_start client capture.log tcpdump -i eth0 -n -B 16384 -s 128 -U --immediate-mode \
 		-w "$LAB_DIR/capture" --time-stamp-precision=nano tcp and net "10.$SERIES.0.0/16"
 	CAPTURE_PID=$LAB_PID
