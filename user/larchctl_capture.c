@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "clock.h"
@@ -50,7 +51,7 @@ void larchctl_take_outcome(struct larchctl_capture *capture, const char *name)
 	const struct packet_outcome *all = outcomes_all(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(all[i].name, name) == 0) {
+		if (strcasecmp(all[i].name, name) == 0) {
 			capture->outcomes |= 1ull << all[i].number;
 			return;
 		}

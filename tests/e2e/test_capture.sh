@@ -57,7 +57,7 @@ test_a_request_is_in_the_pcap_from_syn_to_fin() {
 }
 
 test_lines_name_outcomes_and_flows() {
-	capture_begin --outcome FORWARD_NEW --count 2 || return
+	capture_begin --outcome forward_new --count 2 || return
 	get 10.1.0.9 "http://$LAB_VIP4/" --local-port 4711 -o /dev/null
 	get fd00:1::9 "http://[$LAB_VIP6]/" -o /dev/null
 	wait "$CAPTURE" || fail "status $?: $(cat "$E2E_WORK/end")" || return
